@@ -1,0 +1,54 @@
+# Every target does its own set-up; `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?= ./demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install develop demo test check format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Kluis needs Python 3.11 or newer; set PYTHON=/path/to/python3") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.developed: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+install: $(VENV)/.installed ## .venv with the command kluis in it
+
+develop: $(VENV)/.developed ## the same, with the tools for tests and checks
+
+demo: install ## start Kluis with sample accounts and a sample case, on 127.0.0.1:8460
+	$(BIN)/kluis demo --data $(DEMO)
+
+test: develop ## the whole test suite
+	$(BIN)/pytest
+
+check: develop ## formatting, lint, types, import rules, spelling, and the suite
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(MAKE) test
+
+format: develop ## put the source in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+UV_COMPILE = uv pip compile pyproject.toml --extra postgres --group build --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+lock: ## renew the lock files (needs uv); no index address is written into them
+	$(UV_COMPILE) -o requirements.lock
+	$(UV_COMPILE) --group dev -o requirements-dev.lock
+
+clean: ## remove the virtual environment and caches; data directories stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,54 @@
+"""What can go wrong in storage, as one tree.
+
+StorageError                 never raised itself
+├── BlobExistsError          blobs are written once
+├── BlobMissingError
+├── StaleKeyVersionError     the controller key moved on between wrap and write; wrap again
+├── LeaseLostError           somebody else holds the lease by now; stop at once
+├── LogInconsistentError     the log does not extend what was signed before
+└── SchemaError              the database is not at the version this program needs
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Base of everything storage raises; never raised itself."""
+
+    code = "storage"
+
+
+class BlobExistsError(StorageError):
+    """A blob of this id is there already; blobs are written once."""
+
+    code = "blob_exists"
+
+
+class BlobMissingError(StorageError):
+    """No blob of this id."""
+
+    code = "blob_missing"
+
+
+class StaleKeyVersionError(StorageError):
+    """The key was wrapped under a version that is no longer current."""
+
+    code = "stale_key_version"
+
+
+class LeaseLostError(StorageError):
+    """The lease ran out and another node holds it; nothing was written."""
+
+    code = "lease_lost"
+
+
+class LogInconsistentError(StorageError):
+    """The log in the database does not extend the log that was signed."""
+
+    code = "log_inconsistent"
+
+
+class SchemaError(StorageError):
+    """The database is not at the schema version this program needs."""
+
+    code = "schema"
