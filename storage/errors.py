@@ -5,6 +5,7 @@ StorageError                 never raised itself
 ├── BlobMissingError
 ├── StaleKeyVersionError     the controller key moved on between wrap and write; wrap again
 ├── LeaseLostError           somebody else holds the lease by now; stop at once
+├── LogUnavailableError      the event is not durable; what it would have allowed must not happen
 ├── LogInconsistentError     the log does not extend what was signed before
 └── SchemaError              the database is not at the version this program needs
 """
@@ -40,6 +41,12 @@ class LeaseLostError(StorageError):
     """The lease ran out and another node holds it; nothing was written."""
 
     code = "lease_lost"
+
+
+class LogUnavailableError(StorageError):
+    """The access log could not be written; the access must not happen."""
+
+    code = "log_unavailable"
 
 
 class LogInconsistentError(StorageError):

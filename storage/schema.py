@@ -176,6 +176,8 @@ files = Table(
     Column("media_type", Text),
     Column("size", BigInteger),
     Column("sha256", LargeBinary),
+    Column("blob_id", Text, unique=True),
+    Column("sealed_sha256", LargeBinary),
     Index(None, "case_id"),
     Index(None, "state"),
 )

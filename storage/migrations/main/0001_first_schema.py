@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
+
 from storage.schema import Instant
 
 revision = "0001"
@@ -269,12 +270,15 @@ def upgrade() -> None:
         sa.Column("media_type", sa.Text(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("blob_id", sa.Text(), nullable=True),
+        sa.Column("sealed_sha256", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_files_case_id")),
         sa.ForeignKeyConstraint(
             ["controller_id"], ["controllers.id"], name=op.f("fk_files_controller_id")
         ),
         sa.ForeignKeyConstraint(["created_by"], ["accounts.id"], name=op.f("fk_files_created_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_files")),
+        sa.UniqueConstraint("blob_id", name=op.f("uq_files_blob_id")),
         sa.UniqueConstraint("capability_hash", name=op.f("uq_files_capability_hash")),
     )
     with op.batch_alter_table("files", schema=None) as batch_op:

@@ -1,0 +1,163 @@
+"""Controllers, accounts and tokens, as the operator makes them on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from gateway.access.actors import operator
+from gateway.access.grants import Access, Target
+from gateway.access.passwords import Passwords
+from gateway.access.policy import Action, Role
+from gateway.errors import InvalidInputError
+from gateway.ids import hash_secret, new_id, new_secret, now
+from storage import accounts
+from storage.accounts import Account, Controller, Token
+from storage.database import Database
+
+# Enough to catch a slip; whether an address exists, only a mail can tell.
+EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}")
+NAME_LIMIT = 200
+PERSONAL_ROLES = tuple(
+    role for role in Role if role not in {Role.OPERATOR, Role.SYSTEM, Role.NOBODY}
+)
+
+
+class Accounts:
+    """What the operator does with controllers and accounts; each act is an event."""
+
+    def __init__(
+        self,
+        main: Database,
+        access: Access,
+        passwords: Passwords,
+        make_keys: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`make_keys` makes a new controller's keys, durably, before its row exists."""
+        self._main = main
+        self._access = access
+        self._passwords = passwords
+        self._make_keys = make_keys
+
+    async def add_controller(self, *, name: str, email: str) -> Controller:
+        """Add a practice, with keys of its own.
+
+        Raises:
+            InvalidInputError: Name or e-mail address.
+        """
+        if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
+            raise InvalidInputError(field="name", reason=f"take 1 to {NAME_LIMIT} characters")
+        controller = Controller(new_id(), name.strip(), _email(email), now())
+        grant = await self._access.authorise(operator(), Action.CONTROLLER_ADD)
+        # A crash after this leaves keys that seal nothing.
+        await self._make_keys(controller.id)
+        async with self._main.transaction() as tx:
+            await accounts.add_controller(tx, controller)
+            await self._access.outcome_in(tx, grant, Target("controller", controller.id))
+        return controller
+
+    async def list_controllers(self) -> Sequence[Controller]:
+        """All practices by name."""
+        await self._access.authorise(operator(), Action.CONTROLLER_LIST)
+        async with self._main.reading() as connection:
+            return await accounts.list_controllers(connection)
+
+    async def add_account(
+        self,
+        *,
+        email: str,
+        role: str,
+        controller_id: str | None = None,
+        password: str | None = None,
+    ) -> Account:
+        """Add one person's account. Without a password only tokens sign it in.
+
+        Raises:
+            InvalidInputError: Names the field: e-mail address (bad or taken), role, client,
+                password.
+        """
+        if role not in PERSONAL_ROLES:
+            reason = f"choose one of {', '.join(PERSONAL_ROLES)}"
+            raise InvalidInputError(field="role", reason=reason)
+        await self._check_client(role, controller_id)
+        account = Account(
+            id=new_id(),
+            email=_email(email),
+            role=role,
+            controller_id=controller_id,
+            created_at=now(),
+            password_hash=None if password is None else await self._passwords.hash(password),
+        )
+        grant = await self._access.authorise(operator(), Action.ACCOUNT_ADD)
+        async with self._main.transaction() as tx:
+            if await accounts.find_account(tx, account.email) is not None:
+                raise InvalidInputError(field="email", reason="there is an account of this address")
+            await accounts.add_account(tx, account)
+            await self._access.outcome_in(tx, grant, Target("account", account.id), role=role)
+        return account
+
+    async def list_accounts(self) -> Sequence[Account]:
+        """All accounts by e-mail address."""
+        await self._access.authorise(operator(), Action.ACCOUNT_LIST)
+        async with self._main.reading() as connection:
+            return await accounts.list_accounts(connection)
+
+    async def set_password(self, *, email: str, password: str) -> None:
+        """Give an account a new password.
+
+        Raises:
+            InvalidInputError: Unknown address, or too weak a password.
+        """
+        account = await self._find(email)
+        password_hash = await self._passwords.hash(password)
+        grant = await self._access.authorise(
+            operator(), Action.ACCOUNT_CHANGE, target=Target("account", account.id)
+        )
+        async with self._main.transaction() as tx:
+            await accounts.set_password(tx, account.id, password_hash)
+            await self._access.outcome_in(tx, grant, Target("account", account.id))
+
+    async def create_token(self, *, email: str, expires_at: datetime | None = None) -> str:
+        """Make a bearer token of an account; it is shown this once and stored hashed.
+
+        Raises:
+            InvalidInputError: Unknown address.
+        """
+        account = await self._find(email)
+        secret = new_secret()
+        token = Token(new_id(), hash_secret(secret), account.id, now(), expires_at)
+        grant = await self._access.authorise(
+            operator(), Action.TOKEN_CREATE, target=Target("account", account.id)
+        )
+        async with self._main.transaction() as tx:
+            await accounts.add_token(tx, token)
+            await self._access.outcome_in(tx, grant, Target("token", token.id))
+        return secret
+
+    async def _find(self, email: str) -> Account:
+        async with self._main.reading() as connection:
+            account = await accounts.find_account(connection, email.strip().lower())
+        if account is None:
+            raise InvalidInputError(field="email", reason="there is no account of this address")
+        return account
+
+    async def _check_client(self, role: str, controller_id: str | None) -> None:
+        if role != Role.DENTIST:
+            if controller_id is not None:
+                raise InvalidInputError(field="client", reason="only a dentist belongs to a client")
+            return
+        if controller_id is None:
+            raise InvalidInputError(field="client", reason="a dentist belongs to a client; give it")
+        async with self._main.reading() as connection:
+            if await accounts.get_controller(connection, controller_id) is None:
+                raise InvalidInputError(field="client", reason="there is no client of this id")
+
+
+def _email(email: str) -> str:
+    email = email.strip().lower()
+    if not EMAIL.fullmatch(email) or not email.isprintable():
+        raise InvalidInputError(
+            field="email", reason="give one address such as name@practice.example"
+        )
+    return email

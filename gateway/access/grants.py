@@ -1,0 +1,234 @@
+"""The one chokepoint: authorise, log, and only then hand out a Grant.
+
+Order is the contract (invariant 2): the event that somebody was allowed is durable before the
+Grant exists, and without a Grant no byte moves. Refusals are events too. If the log cannot be
+written nothing is shown and nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.access.actors import Actor
+from gateway.access.policy import POLICY, SEEN_AFTER_ERASURE, Action, Relation, Role, ground
+from gateway.errors import (
+    CaseFrozenError,
+    ForbiddenError,
+    GatewayError,
+    NotFoundError,
+    UnavailableError,
+    WrongStateError,
+)
+from gateway.ids import new_id, now
+from storage import cases
+from storage.accesslog.event import AccessEvent, Stage
+from storage.accesslog.log import AccessLog
+from storage.cases import Case
+from storage.database import Database
+from storage.errors import LogUnavailableError
+
+Detail = str | int | bool | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The receipt that an act was allowed *and* that this is logged. Made in `Access` alone."""
+
+    event_id: str
+    action: Action
+    actor: Actor
+    ground: str
+    subject: Case | None
+
+    @property
+    def case(self) -> Case:
+        """The case that the Grant is for."""
+        if self.subject is None:
+            raise NotFoundError
+        return self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an act is done to, besides the case."""
+
+    type: str
+    id: str
+
+
+class Access:
+    """Decides by the policy, writes the log, makes Grants."""
+
+    def __init__(self, main: Database, log: AccessLog, node_id: str) -> None:
+        """Decide on the cases in `main`; write events as node `node_id`."""
+        self._main = main
+        self._log = log
+        self._node_id = node_id
+
+    async def authorise(
+        self,
+        actor: Actor,
+        action: Action,
+        case_id: str | None = None,
+        *,
+        target: Target | None = None,
+        detail: Mapping[str, Detail] | None = None,
+    ) -> Grant:
+        """Allow one act, or refuse it; either is durable in the log when this ends.
+
+        Raises:
+            NotFoundError: No such case, or this actor may not know that there is one.
+            ForbiddenError: They may see the case, but not do this with it.
+            WrongStateError: The case is not in a state for this act.
+            CaseFrozenError: The case is being erased.
+            UnavailableError: The event could not be written, so nothing may happen.
+        """
+        case, relations = await self._look(actor, case_id)
+        words = ground(action, actor.role, relations)
+        refusal = self._refusal(actor, action, case_id, case, relations)
+        event = self._event(
+            actor,
+            action,
+            stage="authorised" if refusal is None else "refused",
+            ground=words or "none",
+            case=case,
+            target=target or (Target("case", case_id) if case_id else None),
+            detail={**(detail or {}), **({"refusal": refusal.code} if refusal else {})},
+        )
+        await self._append(event)
+        if refusal is not None:
+            raise refusal
+        return Grant(event.id, action, actor, words or "none", case)
+
+    async def outcome(
+        self, grant: Grant, *, controller_id: str | None = None, **detail: Detail
+    ) -> None:
+        """Say what became of an act that reads, such as bytes sent and whether it ended."""
+        await self._append(self._outcome(grant, None, controller_id, detail))
+
+    async def outcome_in(
+        self, tx: AsyncConnection, grant: Grant, target: Target | None = None, **detail: Detail
+    ) -> None:
+        """Commit what was changed together with the change itself."""
+        await self._log.append_in(tx, self._outcome(grant, target, None, detail))
+
+    async def note(self, actor: Actor, action: Action, *, refused: bool, **detail: Detail) -> None:
+        """Log an event of the house that no policy row decides, such as a failed login."""
+        stage: Stage = "refused" if refused else "authorised"
+        event = self._event(
+            actor, action, stage=stage, ground="none", case=None, target=None, detail=detail
+        )
+        await self._append(event)
+
+    async def _look(
+        self, actor: Actor, case_id: str | None
+    ) -> tuple[Case | None, Mapping[Relation, str]]:
+        if case_id is None:
+            return None, _relations_to_house(actor)
+        async with self._main.reading() as connection:
+            case = await cases.get(connection, case_id)
+            assignment = await cases.running_assignment(connection, case_id, actor.id, now())
+        if case is None:
+            return None, {}
+        relations = {Relation.HOUSE: f"role:{actor.role}"}
+        if actor.controller_id == case.controller_id:
+            relations[Relation.OWN_PRACTICE] = "own_practice"
+        if assignment is not None:
+            relations[Relation.ASSIGNED] = f"assignment:{assignment.id}"
+        return case, relations
+
+    @staticmethod
+    def _refusal(
+        actor: Actor,
+        action: Action,
+        case_id: str | None,
+        case: Case | None,
+        relations: Mapping[Relation, str],
+    ) -> GatewayError | None:
+        allowed = ground(action, actor.role, relations) is not None
+        if case_id is None or case is None:
+            missing = case_id is not None
+            return NotFoundError() if missing else None if allowed else ForbiddenError()
+        if not allowed:
+            sees = ground(Action.CASE_VIEW, actor.role, relations) is not None
+            return ForbiddenError() if sees else NotFoundError()
+        rule = POLICY[action]
+        if case.state == "erased" and action not in SEEN_AFTER_ERASURE:
+            return WrongStateError(needed="not erased", state="erased")
+        if case.frozen_at is not None and not rule.while_frozen and actor.role is not Role.SYSTEM:
+            return CaseFrozenError()
+        if rule.states and case.state not in rule.states:
+            return WrongStateError(needed=" / ".join(sorted(rule.states)), state=case.state)
+        return None
+
+    def _outcome(
+        self,
+        grant: Grant,
+        target: Target | None,
+        controller_id: str | None,
+        detail: Mapping[str, Detail],
+    ) -> AccessEvent:
+        return self._event(
+            grant.actor,
+            grant.action,
+            stage="outcome",
+            ground=grant.ground,
+            case=grant.subject,
+            target=target or (Target("case", grant.subject.id) if grant.subject else None),
+            detail=detail,
+            cause=grant.event_id,
+            controller_id=controller_id,
+        )
+
+    def _event(
+        self,
+        actor: Actor,
+        action: Action,
+        *,
+        stage: Stage,
+        ground: str,
+        case: Case | None,
+        target: Target | None,
+        detail: Mapping[str, Detail],
+        cause: str | None = None,
+        controller_id: str | None = None,
+    ) -> AccessEvent:
+        return AccessEvent(
+            id=new_id(),
+            at=now(),
+            code=action.value,
+            action=POLICY[action].letter,
+            stage=stage,
+            actor_id=actor.id,
+            actor_role=actor.role.value,
+            ground=ground,
+            request_id=actor.request_id,
+            access_point=actor.access_point,
+            address=actor.address,
+            source=self._node_id,
+            controller_id=case.controller_id if case else controller_id or actor.controller_id,
+            case_id=case.id if case else None,
+            object_type=target.type if target else None,
+            object_id=target.id if target else None,
+            cause=cause,
+            detail=detail,
+        )
+
+    async def _append(self, event: AccessEvent) -> None:
+        try:
+            await self._log.append(event)
+        except LogUnavailableError as error:
+            raise UnavailableError from error
+
+
+def _relations_to_house(actor: Actor) -> Mapping[Relation, str]:
+    relations = {Relation.HOUSE: f"role:{actor.role}"}
+    if actor.controller_id is not None:
+        relations[Relation.OWN_PRACTICE] = "own_practice"
+    if actor.role is Role.PLANNER:
+        # Without a case: their list holds what they are assigned to, and nothing else.
+        relations[Relation.ASSIGNED] = "own_assignments"
+    return relations

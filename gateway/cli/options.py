@@ -1,0 +1,59 @@
+"""What the commands share: their options, and how one is registered."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+P = ParamSpec("P")
+
+# No envvar here: the settings read KLUIS_DATA themselves, and `kluis settings` says so.
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data directory. [env: KLUIS_DATA]", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+Server = Annotated[
+    str,
+    typer.Option("--server", envvar="KLUIS_SERVER", help="Address of the server, https://..."),
+]
+Case = Annotated[str, typer.Argument(metavar="CASE", help="Id of the case.", show_default=False)]
+Day = Annotated[
+    datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day, YYYY-MM-DD.")
+]
+
+DEFAULT_SERVER = "http://127.0.0.1:8460"
+
+
+def command(
+    app: typer.Typer, name: str, *, example: str
+) -> Callable[[Callable[P, Coroutine[Any, Any, None]]], Callable[P, None]]:
+    """Register a coroutine as a command whose help ends in an example that works."""
+
+    def register(work: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+        @functools.wraps(work)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            asyncio.run(work(*args, **kwargs))
+
+        app.command(name, epilog=epilog(example))(run)
+        return run
+
+    return register
+
+
+def group(name: str, help_text: str) -> typer.Typer:
+    """A group of commands that explains itself when called alone."""
+    return typer.Typer(name=name, help=help_text, no_args_is_help=True)
+
+
+def epilog(example: str) -> str:
+    """The last line of a command's help."""
+    return f"Example: {example}"
+
+

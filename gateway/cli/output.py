@@ -1,0 +1,114 @@
+"""How answers reach the terminal: JSON for programs, sentences and tables for people.
+
+Names of files and people come from others. What is not printable is replaced before it is shown,
+so that none of them can move the cursor, colour a refusal green or turn a line around. JSON is
+written in ASCII for the same reason.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.texts import ERROR, FIELD
+
+if TYPE_CHECKING:
+    from gateway.cli.errors import Failure
+
+KiB = 1024
+
+
+def printable(text: object) -> str:
+    """The text with whatever could steer a terminal replaced; line ends stay."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for sign in str(text)
+    )
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):  # noqa: B007 - the unit it ended at is the answer
+        if amount < KiB:
+            break
+        amount /= KiB
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table of printable cells."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else printable(cell) for cell in row))
+    return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where one command's answer goes."""
+
+    as_json: bool
+
+    def answer(self, value: object, shown: str | Table) -> None:
+        """Give the command's result: `value` to a program, `shown` to a person."""
+        if self.as_json:
+            print(json.dumps(value), flush=True)
+        else:
+            self._print(shown)
+
+    def say(self, line: str) -> None:
+        """Tell a person how far it is; a program reads the answer alone."""
+        if not self.as_json:
+            self._print(line)
+
+    def fail(self, failure: Failure) -> None:
+        """Say on stderr what went wrong."""
+        if self.as_json:
+            told = {"code": failure.code, "message": failure.message, "field": failure.field}
+            print(json.dumps(told), file=sys.stderr, flush=True)
+            return
+        console = _console(stderr=True)
+        console.print(f"{ERROR.say()}: {printable(failure.message)}", style="red")
+        if failure.field:
+            console.print(f"{FIELD.say()}: {printable(failure.field)}")
+
+    @contextmanager
+    def bar(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a moving bar while bytes travel, on a terminal alone.
+
+        Yields:
+            What to call with the number of bytes that have arrived.
+        """
+        console = _console(stderr=True)
+        if self.as_json or not console.is_terminal:
+            yield lambda _arrived: None
+            return
+        # Half of rich's start-up is its progress module; most commands draw no bar.
+        from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn  # noqa: PLC0415
+
+        columns = ("{task.description}", BarColumn(), TaskProgressColumn(), DownloadColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(printable(name), total=total)
+            yield lambda arrived: progress.update(task, completed=arrived)
+
+    def _print(self, shown: str | Table) -> None:
+        # A sentence is not wrapped: addresses and commands in it are there to be copied.
+        if isinstance(shown, str):
+            print(printable(shown), flush=True)
+        else:
+            _console(stderr=False).print(shown)
+
+
+def _console(*, stderr: bool) -> Console:
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)

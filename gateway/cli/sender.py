@@ -1,0 +1,232 @@
+"""Sends one file by tus 1.0.0 and does not give up at a broken connection.
+
+Order: create, remember the address, send the rest in one PATCH; after any break ask for the
+offset (HEAD) and go on there. Bytes count as sent when the server says they are durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import NoReturn
+
+import aiofiles
+from yarl import URL
+
+from gateway.cli.client import BREAKS, Client, Patience
+from gateway.cli.errors import (
+    ChangedFileError,
+    ForeignAddressError,
+    LocalFileError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
+from gateway.cli.journal import Journal, Place, key_of
+from gateway.cli.texts import Words
+
+PIECE = 1024 * 1024
+STALL = 60.0  # seconds in which not one piece leaves: the connection is dead
+
+_TUS = {"Tus-Resumable": "1.0.0"}
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+# States in which the server has every byte.
+_ARRIVED = {"received", "accepted", "refused"}
+_KINDS = {".stl": "scan", ".jpg": "photo", ".jpeg": "photo", ".png": "photo", ".pdf": "plan"}
+_NO_KIND = Words(
+    "What kind of file this is cannot be told from its name. Give --kind scan, photo or plan.",
+    "Wat voor bestand dit is blijkt niet uit de naam. Geef --kind scan, photo of plan.",
+)
+_NOT_A_FILE = Words("there is no such file", "dit bestand bestaat niet")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file as it was when the command began; sizes in bytes."""
+
+    path: Path
+    kind: str
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def look(cls, path: Path, kind: str | None) -> LocalFile:
+        """Look at a file on this machine.
+
+        Raises:
+            LocalFileError: It is not there, or not a file.
+            UsageError: Its kind was not given and its name does not tell.
+        """
+        if not path.is_file():
+            raise LocalFileError(path=path, reason=_NOT_A_FILE.say())
+        kind = kind or _KINDS.get(path.suffix.lower())
+        if kind is None:
+            raise UsageError("kind", _NO_KIND)
+        status = path.stat()
+        return cls(path, kind, status.st_size, status.st_mtime_ns)
+
+    def is_same(self) -> bool:
+        """Whether it still is the file that was looked at."""
+        status = self.path.stat()
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.changed_ns)
+
+    async def pieces(self, start: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` to the size it had, in pieces of 1 MiB at the most.
+
+        Raises:
+            ChangedFileError: It has become shorter.
+        """
+        async with aiofiles.open(self.path, "rb") as file:
+            await file.seek(start)
+            while start < self.size:
+                piece = await file.read(min(PIECE, self.size - start))
+                if not piece:
+                    raise ChangedFileError(path=self.path)
+                start += len(piece)
+                yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends files of one case."""
+
+    client: Client
+    case_id: str
+    journal: Journal
+    patience: Patience
+
+    async def send(self, file: LocalFile, arrived: Callable[[int], None]) -> str:
+        """Return the file's id once the server has every byte of it.
+
+        Args:
+            file: What to send.
+            arrived: Told how many bytes have arrived, as far as is known.
+
+        Raises:
+            RefusedError: The server does not take it.
+            ChangedFileError: It changed under way; what was sent is cancelled.
+            UnreachableError: Patience ran out; sending it again goes on where this ended.
+        """
+        key = self._key(file)
+        pauses = _Pauses(self.client, self.patience)
+        while True:
+            try:
+                place = self.journal.find(key) or await self._create(file, key)
+                offset = await self._offset(place)
+                if offset is None:
+                    self.journal.forget(key)
+                    continue
+                pauses.note(offset)
+                arrived(offset)
+                if offset < file.size:
+                    offset = await self._append(place, file, offset, arrived)
+                if not file.is_same():
+                    await self._cancel(place, file)
+                if offset == file.size:
+                    return place.file_id
+            except RefusedError as error:
+                if not error.passes:
+                    raise
+            except BREAKS:
+                if not file.is_same():
+                    await self._cancel(place, file)
+            await pauses.next()
+
+    def forget(self, file: LocalFile) -> None:
+        """Drop the address: the file has its verdict."""
+        self.journal.forget(self._key(file))
+
+    def _key(self, file: LocalFile) -> str:
+        server = str(self.client.server)
+        return key_of(server, self.case_id, file.path, file.size, file.changed_ns)
+
+    async def _create(self, file: LocalFile, key: str) -> Place:
+        """tus creation. A crash before it is remembered leaves an upload that expires."""
+        name = file.path.name.encode("utf-8", "replace")
+        told = {"filename": name, "kind": file.kind.encode()}
+        metadata = ",".join(f"{k} {base64.b64encode(v).decode()}" for k, v in told.items())
+        headers = _TUS | {"Upload-Length": str(file.size), "Upload-Metadata": metadata}
+        address = self.client.address(f"cases/{self.case_id}/files")
+        async with self.client.request("POST", address, headers=headers) as response:
+            location = address.join(URL(response.headers["Location"], encoded=True))
+            file_id = response.headers["Kluis-File"]
+        if location.origin() != address.origin():
+            raise ForeignAddressError
+        place = Place(file_id, str(location), datetime.now(UTC).isoformat())
+        self.journal.remember(key, place)
+        return place
+
+    async def _offset(self, place: Place) -> int | None:
+        """How many bytes are durable; None when the upload has ended without them."""
+        address = URL(place.address, encoded=True)
+        try:
+            async with self.client.request("HEAD", address, headers=_TUS) as response:
+                return int(response.headers["Upload-Offset"])
+        except RefusedError as error:
+            if error.status not in _GONE:
+                raise
+        # The address also ends when the last byte is in and the answer to it was lost.
+        try:
+            view = await self.client.get(f"cases/{self.case_id}/files/{place.file_id}")
+        except RefusedError as error:
+            if error.status not in _GONE:
+                raise
+            return None
+        return int(view["length"]) if view["state"] in _ARRIVED else None
+
+    async def _append(
+        self, place: Place, file: LocalFile, start: int, arrived: Callable[[int], None]
+    ) -> int:
+        """tus PATCH of everything from `start`; the server cuts it into parts."""
+        headers = _TUS | {
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(file.size - start),
+            "Upload-Offset": str(start),
+        }
+        async with asyncio.timeout(STALL) as limit:
+
+            async def body() -> AsyncIterator[bytes]:
+                sent = start
+                async for piece in file.pieces(start):
+                    arrived(sent)
+                    yield piece
+                    sent += len(piece)
+                    limit.reschedule(asyncio.get_running_loop().time() + STALL)
+
+            address = URL(place.address, encoded=True)
+            async with self.client.request(
+                "PATCH", address, headers=headers, content=body()
+            ) as response:
+                return int(response.headers["Upload-Offset"])
+
+    async def _cancel(self, place: Place, file: LocalFile) -> NoReturn:
+        """Take back what is neither the old file nor the new one."""
+        self.forget(file)
+        path = f"cases/{self.case_id}/files/{place.file_id}"
+        async with self.client.request("DELETE", self.client.address(path), headers={}):
+            raise ChangedFileError(path=file.path)
+
+
+class _Pauses:
+    """Growing pauses between tries, from the start again whenever more bytes have arrived."""
+
+    def __init__(self, client: Client, patience: Patience) -> None:
+        self._server = client.server
+        self._patience = patience
+        self._delays = patience.delays()
+        self._known = -1
+
+    def note(self, offset: int) -> None:
+        if offset > self._known:
+            self._known, self._delays = offset, self._patience.delays()
+
+    async def next(self) -> None:
+        delay = next(self._delays, None)
+        if delay is None:
+            raise UnreachableError(field="server", server=self._server)
+        await asyncio.sleep(delay)

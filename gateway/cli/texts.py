@@ -1,0 +1,122 @@
+"""What the command says, in English and Dutch. Help texts are English alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["en", "nl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One sentence in both languages; `{name}` is a place to fill."""
+
+    en: str
+    nl: str
+
+    def say(self, **values: object) -> str:
+        """The sentence in the language of this terminal."""
+        template = self.nl if language() == "nl" else self.en
+        return template.format(**values)
+
+
+def language() -> Language:
+    """The language that the environment asks for, in the order POSIX gives the variables."""
+    chosen = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "nl" if next(filter(None, chosen), "").startswith("nl") else "en"
+
+
+ERROR = Words("Error", "Fout")
+FIELD = Words("Field", "Veld")
+STOPPED = Words(
+    "Stopped. Run the same command again to go on.",
+    "Gestopt. Geef dezelfde opdracht nog eens om verder te gaan.",
+)
+
+# Refusals of the key room, whose own sentences name paths and not remedies.
+KEYS: dict[str, Words] = {
+    "keyring_missing": Words(
+        "Nothing is set up in this directory. Run `kluis init`, or choose another with --data.",
+        "In deze map is niets ingericht. Geef `kluis init`, of kies een andere map met --data.",
+    ),
+    "keyring_exists": Words(
+        "This directory is set up already. Go on with `kluis serve`, or choose another.",
+        "Deze map is al ingericht. Ga verder met `kluis serve`, of kies een andere.",
+    ),
+    "passphrase_refused": Words(
+        "The passphrase does not open the keyring. Check KLUIS_PASSPHRASE or its file.",
+        "De wachtzin opent de sleutelbos niet. Controleer KLUIS_PASSPHRASE of het bestand.",
+    ),
+}
+
+# The operator's commands.
+SET_UP = Words(
+    "Everything is set up in {data}.\nPublic key of the access log (publish it): {key}\n"
+    "First privacy officer: {officer}\n\nNext:\n"
+    "  kluis client add NAME --email E --data {data}\n"
+    "  kluis user add EMAIL --role dentist --client ID --password-stdin --data {data}\n"
+    "  kluis serve --data {data}",
+    "Alles is ingericht in {data}.\nPublieke sleutel van het logboek (maak hem bekend): {key}\n"
+    "Eerste privacyfunctionaris: {officer}\n\nHierna:\n"
+    "  kluis client add NAAM --email E --data {data}\n"
+    "  kluis user add EMAIL --role dentist --client ID --password-stdin --data {data}\n"
+    "  kluis serve --data {data}",
+)
+LISTENING = Words("Listening on {address}", "Luistert op {address}")
+CLIENT_ADDED = Words("Client {id} added.", "Klant {id} toegevoegd.")
+USER_ADDED = Words("User {id} added.", "Gebruiker {id} toegevoegd.")
+PASSWORD_SET = Words("Password of {email} set.", "Wachtwoord van {email} ingesteld.")
+TOKEN_CREATED = Words(
+    "{token}\nIt is shown this once. Whoever has it acts as {email}; keep it in KLUIS_TOKEN.",
+    "{token}\nDit wordt eenmaal getoond. Wie het heeft handelt als {email}; bewaar het in"
+    " KLUIS_TOKEN.",
+)
+SWEPT = Words(
+    "Removed: {expired_uploads} expired uploads, {orphan_blobs} orphan blobs,"
+    " {orphan_keys} orphan keys, {unfinished_blobs} unfinished blobs.",
+    "Verwijderd: {expired_uploads} verlopen uploads, {orphan_blobs} losse blobs,"
+    " {orphan_keys} losse sleutels, {unfinished_blobs} onvoltooide blobs.",
+)
+LOG_WHOLE = Words(
+    "The access log is whole: {size} entries, root {root}. {pending} events wait for their place.",
+    "Het logboek is heel: {size} regels, wortel {root}. {pending} gebeurtenissen wachten op hun"
+    " plaats.",
+)
+LOG_BROKEN = Words(
+    "The access log is NOT whole. First wrong index: {index}. {problem}",
+    "Het logboek is NIET heel. Eerste foute index: {index}. {problem}",
+)
+
+# Cases.
+CASE_CREATED = Words(
+    "Case {id} created; the patient's pseudonym is {pseudonym}.",
+    "Casus {id} aangemaakt; het pseudoniem van de patiënt is {pseudonym}.",
+)
+CASE_ASSIGNED = Words("Case {id} assigned to {email}.", "Casus {id} toegewezen aan {email}.")
+CASE_STATE = Words("Case {id} is now: {state}.", "Casus {id} is nu: {state}.")
+
+# Transfer.
+SENDING = Words("{name}: sending {size}", "{name}: {size} versturen")
+CHECKING = Words("{name}: sent, being checked", "{name}: verstuurd, wordt gecontroleerd")
+ACCEPTED = Words("{name}: accepted. {report}", "{name}: aanvaard. {report}")
+REFUSED = Words("{name}: REFUSED. {problem}", "{name}: GEWEIGERD. {problem}")
+SCAN_REPORT = Words(
+    "{triangles} triangles, {x:.1f} x {y:.1f} x {z:.1f} mm.",
+    "{triangles} driehoeken, {x:.1f} x {y:.1f} x {z:.1f} mm.",
+)
+PHOTO_REPORT = Words(
+    "{width} x {height} pixels; removed: {removed}.",
+    "{width} x {height} beeldpunten; verwijderd: {removed}.",
+)
+NOTHING = Words("nothing", "niets")
+SAVED = Words("{path} ({size})", "{path} ({size})")
+
+# Erasure.
+TYPE_CASE = Words(
+    "This cannot be undone. Type the id of the case to erase it",
+    "Dit kan niet ongedaan worden gemaakt. Typ het nummer van de casus om te wissen",
+)
+ERASING = Words("Erasure: {step}", "Wissen: {step}")
+ERASED = Words("Erased. The certificate:", "Gewist. Het certificaat:")

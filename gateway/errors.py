@@ -1,0 +1,213 @@
+"""Every refusal of the gateway, as one tree. `api/problems.py` maps it to RFC 9457.
+
+    GatewayError                    never raised itself
+    ├── NotFoundError               unknown, or not to be seen by who asks: no difference
+    ├── UnauthenticatedError
+    │   └── LoginFailedError
+    ├── ForbiddenError              visible, but this act is not theirs
+    │   ├── CrossSiteError
+    │   └── ConfirmationRequiredError
+    ├── InvalidInputError           names the field and the remedy
+    ├── WrongStateError
+    ├── CaseFrozenError
+    ├── RangeNotSatisfiableError
+    ├── UploadError                 tus
+    │   ├── TusVersionError
+    │   ├── OffsetMismatchError
+    │   ├── UploadGoneError
+    │   ├── UploadTakenOverError
+    │   ├── TooManyPartsError
+    │   └── UploadMediaTypeError
+    ├── TooLargeError
+    ├── IntegrityFailedError
+    └── UnavailableError            log, keys or storage cannot serve now; nothing happened
+
+Each class has a `code`, which is API and never changes, and its text in English and Dutch. Texts
+carry ids and numbers, never a word that a person typed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Base of every refusal; never raised itself."""
+
+    code: ClassVar[str] = "error"
+    en: ClassVar[str] = ""
+    nl: ClassVar[str] = ""
+
+    def __init__(self, *, field: str | None = None, **values: object) -> None:
+        """Keep what the text needs.
+
+        Args:
+            field: The input field that is wrong, if one is.
+            values: Numbers and ids that the text names.
+        """
+        self.field = field
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, language: str) -> str:
+        """What happened and what to do, in "en" or "nl"."""
+        template = self.nl if language == "nl" else self.en
+        return template.format(field=self.field, **self.values)
+
+
+class NotFoundError(GatewayError):
+    """Unknown, or not for the eyes of who asks."""
+
+    code = "not_found"
+    en = "There is nothing here that you may see. Check the address, or ask for access."
+    nl = "Hier is niets dat u mag zien. Controleer het adres, of vraag toegang."
+
+
+class UnauthenticatedError(GatewayError):
+    """No valid session or token."""
+
+    code = "unauthenticated"
+    en = "Sign in first: the session or token is missing, ended or not valid."
+    nl = "Meld u eerst aan: de sessie of het token ontbreekt, is verlopen of ongeldig."
+
+
+class LoginFailedError(UnauthenticatedError):
+    """Address and password do not belong together."""
+
+    code = "login_failed"
+    en = "E-mail address and password do not belong together. Try again."
+    nl = "E-mailadres en wachtwoord horen niet bij elkaar. Probeer het opnieuw."
+
+
+class ForbiddenError(GatewayError):
+    """The object is visible to who asks, the act is not theirs."""
+
+    code = "forbidden"
+    en = "Your role may not do this with this case."
+    nl = "Uw rol mag dit met deze casus niet doen."
+
+
+class CrossSiteError(ForbiddenError):
+    """A request by cookie that our own pages did not make."""
+
+    code = "cross_site"
+    en = "The request did not come from a page of this server, or lacks its X-CSRF-Token."
+    nl = "Het verzoek kwam niet van een pagina van deze server, of mist zijn X-CSRF-Token."
+
+
+class ConfirmationRequiredError(ForbiddenError):
+    """Nothing irreversible on one stolen session (invariant 9)."""
+
+    code = "confirmation_required"
+    en = "This cannot be undone. Confirm with your password ({field}) and try again."
+    nl = "Dit kan niet ongedaan worden gemaakt. Bevestig met uw wachtwoord ({field})."
+
+
+class InvalidInputError(GatewayError):
+    """A field of the request is wrong."""
+
+    code = "invalid_input"
+    en = "The field {field} is not right: {reason}."
+    nl = "Het veld {field} klopt niet: {reason}."
+
+
+class WrongStateError(GatewayError):
+    """The case or file is not in a state that allows this."""
+
+    code = "wrong_state"
+    en = "This needs the state {needed}; it is {state}."
+    nl = "Dit kan in de toestand {needed}; nu is het {state}."
+
+
+class CaseFrozenError(GatewayError):
+    """An erasure is under way: stored, and nothing else."""
+
+    code = "case_frozen"
+    en = "The case is being erased and can no longer be used."
+    nl = "De casus wordt gewist en kan niet meer worden gebruikt."
+
+
+class RangeNotSatisfiableError(GatewayError):
+    """The range lies behind the end (RFC 9110 section 15.5.17)."""
+
+    code = "range_not_satisfiable"
+    en = "The range lies outside the file of {size} bytes."
+    nl = "Het bereik ligt buiten het bestand van {size} bytes."
+
+
+class UploadError(GatewayError):
+    """Base of what tus knows; never raised itself."""
+
+    code = "upload"
+
+
+class TusVersionError(UploadError):
+    """tus 1.0.0 is the only version spoken here."""
+
+    code = "tus_version"
+    en = "Send the header Tus-Resumable: 1.0.0."
+    nl = "Stuur de header Tus-Resumable: 1.0.0."
+
+
+class OffsetMismatchError(UploadError):
+    """Upload-Offset is not the number of durable bytes."""
+
+    code = "offset_mismatch"
+    en = "The upload is at byte {offset}. Ask for it by HEAD and go on there; nothing was lost."
+    nl = "De upload staat op byte {offset}. Vraag dit op met HEAD en ga daar verder."
+
+
+class UploadGoneError(UploadError):
+    """Expired, cancelled, or taken along by an erasure."""
+
+    code = "upload_gone"
+    en = "This upload has ended. Begin a new one."
+    nl = "Deze upload is beëindigd. Begin een nieuwe."
+
+
+class UploadTakenOverError(UploadError):
+    """A newer request writes to the same upload."""
+
+    code = "upload_taken_over"
+    en = "A newer request continues this upload. What arrived in time is kept."
+    nl = "Een nieuwer verzoek zet deze upload voort. Wat op tijd aankwam is bewaard."
+
+
+class TooManyPartsError(UploadError):
+    """An upload has a bounded number of parts."""
+
+    code = "too_many_parts"
+    en = "The upload came in more than {limit} pieces. Begin again with larger pieces."
+    nl = "De upload kwam in meer dan {limit} stukken. Begin opnieuw met grotere stukken."
+
+
+class UploadMediaTypeError(UploadError):
+    """The body of a PATCH has one media type (tus 1.0.0)."""
+
+    code = "upload_media_type"
+    en = "Send the bytes as application/offset+octet-stream."
+    nl = "Stuur de bytes als application/offset+octet-stream."
+
+
+class TooLargeError(GatewayError):
+    """More bytes than the limit."""
+
+    code = "too_large"
+    en = "At most {limit} bytes are taken here."
+    nl = "Hier worden hoogstens {limit} bytes aangenomen."
+
+
+class IntegrityFailedError(GatewayError):
+    """What is stored is not what was sealed. Nothing of it was shown."""
+
+    code = "integrity_failed"
+    en = "The stored file {file_id} was altered and is not shown. The operator has been told."
+    nl = "Het opgeslagen bestand {file_id} is gewijzigd en wordt niet getoond."
+
+
+class UnavailableError(GatewayError):
+    """Log, keys or storage cannot serve. Nothing was shown or changed."""
+
+    code = "unavailable"
+    en = "The service cannot do this now; nothing was shown or changed. Try again in a minute."
+    nl = "Dit kan nu niet; er is niets getoond of gewijzigd. Probeer het over een minuut."

@@ -1,0 +1,160 @@
+"""JPEG (ITU-T T.81), taken apart into segments and put together without what identifies.
+
+What decodes the pixels is kept byte for byte: tables, frame and scan headers, entropy-coded data.
+Of the application segments three are built anew, because they change how the pixels look: JFIF and
+Adobe (which colour transform) and Exif (which side is up). The rest goes, and everything behind
+the end of the image.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from gateway.inspection.errors import UnreadablePhotoError
+from gateway.inspection.exif import UPRIGHT, orientation_alone
+from gateway.inspection.photo import Photo
+from gateway.inspection.report import Limits, Removed
+
+START = b"\xff\xd8"
+_END = b"\xff\xd9"
+_EOI, _SOS, _DHT, _DQT, _DRI = 0xD9, 0xDA, 0xC4, 0xDB, 0xDD
+_SHOWN = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive, Huffman: what browsers show
+_FRAMES = set(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
+_APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+_FOREIGN = range(_APP0, _COMMENT + 1)  # application segments, JPG0 to JPG13, comments
+_SAMPLE_BITS = 8
+_COMPONENTS = {1, 3, 4}
+_JFIF = b"JFIF\0"
+_JFIF_ALONE = _JFIF + b"\1\1\0\0\1\0\1\0\0"  # version 1.01, square pixels, no thumbnail
+_ADOBE = b"Adobe"
+_ADOBE_BYTES = 12
+_EXIF = b"Exif\0"
+_ICC = b"ICC_PROFILE\0"
+_ICC_HEADER = len(_ICC) + 2  # which part of how many
+_KINDS: tuple[tuple[int, bytes, Removed], ...] = (
+    (_APP0, b"JFXX\0", "thumbnail"),
+    (_APP1, b"http://ns.adobe.com/xap/1.0/\0", "xmp"),
+    (_APP1, b"http://ns.adobe.com/xmp/extension/\0", "xmp"),
+    (_APP2, b"MPF\0", "more_pictures"),
+    (_APP13, b"Photoshop 3.0\0", "iptc"),
+    (_COMMENT, b"", "comment"),
+    (_APP2, _ICC, "colour_profile"),
+)
+# In entropy-coded data FF is followed by 00 or a restart marker; a marker may be padded with FF.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def strip(content: bytes, limits: Limits) -> Photo:
+    """Read a JPEG to its end and keep what makes the picture.
+
+    Raises:
+        UnreadablePhotoError: It is damaged, cut short, or coded as browsers do not show.
+        TooManyPixelsError: The frame header says so.
+    """
+    jpeg = _Jpeg(Photo("jpeg"), limits)
+    position = len(START)
+    while True:
+        marker, position = _marker(content, position)
+        if marker == _EOI:
+            break
+        payload = _payload(content, position)
+        jpeg.take(marker, payload, position)
+        position += 2 + len(payload)
+        if marker == _SOS:
+            end = _AFTER_SCAN.search(content, position)
+            if not end:
+                raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
+            jpeg.kept.append(content[position : end.start()])
+            position = end.start()
+    if position < len(content):
+        jpeg.photo.removed.add("trailer")
+    return jpeg.finish(position)
+
+
+def _marker(content: bytes, position: int) -> tuple[int, int]:
+    """The marker at a position, and where it ends."""
+    start = position
+    while content[position : position + 1] == b"\xff":
+        position += 1
+    if position >= len(content):
+        raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
+    if position == start:
+        raise UnreadablePhotoError("structure", offset=position)
+    return content[position], position + 1
+
+
+def _payload(content: bytes, position: int) -> bytes:
+    length = int.from_bytes(content[position : position + 2], "big")
+    if position + max(2, length) > len(content):
+        raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
+    if length < 2:  # noqa: PLR2004 - the length counts its own two bytes
+        raise UnreadablePhotoError("structure", offset=position)
+    return content[position + 2 : position + length]
+
+
+def _segment(marker: int, payload: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2, "big") + payload
+
+
+@dataclass(slots=True)
+class _Jpeg:
+    photo: Photo
+    limits: Limits
+    jfif: bytes = b""
+    adobe: bytes = b""
+    kept: list[bytes] = field(default_factory=list)
+    scans: int = 0
+
+    def take(self, marker: int, payload: bytes, position: int) -> None:
+        """Keep a segment, keep what matters of it, or leave it out."""
+        if marker in _FOREIGN:
+            self._leave_out(marker, payload)
+            return
+        if marker in _FRAMES:
+            self._measure(marker, payload, position)
+        elif marker == _SOS:
+            self.scans += 1
+        elif marker not in {_DHT, _DQT, _DRI}:
+            raise UnreadablePhotoError("structure", offset=position)
+        if marker == _SOS and not self.photo.width_px:
+            raise UnreadablePhotoError("structure", offset=position)
+        self.kept.append(_segment(marker, payload))
+
+    def finish(self, position: int) -> Photo:
+        """Put the clean file together."""
+        if not self.scans:
+            raise UnreadablePhotoError("structure", offset=position)
+        exif = b""
+        if self.photo.orientation != UPRIGHT:
+            exif = _segment(_APP1, _EXIF + b"\0" + orientation_alone(self.photo.orientation))
+        self.photo.clean = b"".join((START, self.jfif, exif, self.adobe, *self.kept, _END))
+        return self.photo
+
+    def _measure(self, marker: int, payload: bytes, position: int) -> None:
+        if marker not in _SHOWN:
+            raise UnreadablePhotoError("coding")
+        if self.photo.width_px or len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
+            raise UnreadablePhotoError("structure", offset=position)
+        height, width = (int.from_bytes(payload[at : at + 2], "big") for at in (1, 3))
+        if payload[0] != _SAMPLE_BITS or payload[5] not in _COMPONENTS or not height:
+            raise UnreadablePhotoError("coding")
+        if not width:
+            raise UnreadablePhotoError("structure", offset=position)
+        self.photo.measure(width, height, self.limits)
+
+    def _leave_out(self, marker: int, payload: bytes) -> None:
+        if marker == _APP0 and payload.startswith(_JFIF):
+            self.jfif = _segment(_APP0, _JFIF_ALONE)
+            if len(payload) > len(_JFIF_ALONE):
+                self.photo.removed.add("thumbnail")
+        elif marker == _APP14 and payload.startswith(_ADOBE) and len(payload) >= _ADOBE_BYTES:
+            transform = payload[_ADOBE_BYTES - 1 : _ADOBE_BYTES]
+            self.adobe = _segment(_APP14, _ADOBE + b"\0\x64\0\0\0\0" + transform)
+        elif marker == _APP1 and payload.startswith(_EXIF):
+            self.photo.drop_exif(payload[len(_EXIF) + 1 :])
+        else:
+            if marker == _APP2 and payload.startswith(_ICC):
+                self.photo.profile += payload[_ICC_HEADER:]
+            kinds = (
+                kind for at, start, kind in _KINDS if at == marker and payload.startswith(start)
+            )
+            self.photo.removed.add(next(kinds, "application"))

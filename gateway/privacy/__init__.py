@@ -1,0 +1,1 @@
+"""Patients and their pseudonyms, the keys of cases, and letting go: erasure with proof."""

@@ -1,0 +1,181 @@
+"""The keys of controllers, cases, uploads and files: made, stored wrapped, and opened by Grant.
+
+A wrapped key is written under the current version of its controller's key alone; the keystore
+checks this under a row lock, so that no key slips in behind a puncture (privacy/puncture.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.access.grants import Grant
+from gateway.errors import UnavailableError
+from gateway.ids import now
+from keys import envelope
+from keys.context import Context, Purpose
+from keys.errors import UnknownKeyVersionError, UnsealError
+from keys.keyring import Keyring
+from keys.secret import SecretKey
+from storage import keystore
+from storage.cases import Case
+from storage.database import Database
+from storage.errors import StaleKeyVersionError
+from storage.keystore import ControllerVersion, WrappedKey
+
+TRIES = 8  # a puncture moves the version on once; several in a row are possible, many are not
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case whose key is at hand: opens and seals its records, and the keys of its files."""
+
+    controller_id: str
+    id: str
+    key: SecretKey = field(repr=False)
+
+    def seal(self, name: str, value: bytes) -> bytes:
+        """Seal a record, such as "identity"; bound to the case and the name."""
+        return envelope.seal(self._record_key(), value, self._place(name))
+
+    def unseal(self, name: str, sealed: bytes) -> bytes:
+        """Open a record. Raises keys.errors.UnsealError."""
+        return envelope.unseal(self._record_key(), sealed, self._place(name))
+
+    def _record_key(self) -> SecretKey:
+        return envelope.record_key(self.key, self.controller_id, self.id)
+
+    def _place(self, name: str) -> Context:
+        return Context(Purpose.RECORD, self.controller_id, self.id, name)
+
+
+class CaseKeys:
+    """Makes and opens keys. Opening takes a Grant."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        """Wrapped keys live in `database` (the keystore), controller keys in `keyring`."""
+        self._keystore = database
+        self._keyring = keyring
+
+    async def create_controller(self, controller_id: str) -> None:
+        """Make version 1 of a controller's key, and its index key."""
+        async with self._keystore.transaction() as tx:
+            first = ControllerVersion(controller_id, 1, "creating", now())
+            await keystore.record_version(tx, first)
+        await self._keyring.create(controller_id, 1)
+        async with self._keystore.transaction() as tx:
+            await keystore.make_current(tx, controller_id, 1)
+        place = Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id)
+        await self._store(SecretKey.generate(), place)
+
+    async def create_case(self, grant: Grant, controller_id: str, case_id: str) -> OpenCase:  # noqa: ARG002
+        """Make the key of a new case, durably. Without a row it is an orphan, and swept."""
+        key = SecretKey.generate()
+        await self._store(key, Context(Purpose.CASE_KEY, controller_id, case_id, case_id))
+        return OpenCase(controller_id, case_id, key)
+
+    async def open_case(self, grant: Grant) -> OpenCase:
+        """Open the case that the Grant is for.
+
+        Raises:
+            UnsealError: The stored key was altered or swapped.
+            UnavailableError: There is no such key (any more).
+        """
+        case = grant.case
+        key = await self._open(Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id))
+        return OpenCase(case.controller_id, case.id, key)
+
+    async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:  # noqa: ARG002
+        """The key of this controller's blind indexes."""
+        return await self._open(Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id))
+
+    async def create_upload_key(self, grant: Grant, file_id: str) -> None:
+        """Make the key that seals an upload's parts; it dies with the upload."""
+        await self._store(SecretKey.generate(), self._upload(grant.case, file_id))
+
+    async def upload_key(self, grant: Grant, file_id: str) -> SecretKey:
+        """The key of an upload in quarantine."""
+        return await self._open(self._upload(grant.case, file_id))
+
+    async def drop_upload_key(self, file_id: str) -> None:
+        """Delete an upload's key: what is left of its parts does not open; idempotent."""
+        async with self._keystore.transaction() as tx:
+            await keystore.remove(tx, Purpose.UPLOAD_KEY, file_id)
+
+    async def create_file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
+        """Make the key of one stored object; used once, for that object."""
+        key = SecretKey.generate()
+        place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
+        wrapped = self._keyring.wrap_file_key(open_case.key, key, place)
+        async with self._keystore.transaction() as tx:
+            await keystore.add(tx, _row(place, None, wrapped))
+        return key
+
+    async def file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
+        """The key of one stored object.
+
+        Raises:
+            UnsealError: The stored key was altered or swapped.
+            UnavailableError: There is no such key (any more).
+        """
+        place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
+        row = await self._row(place)
+        return self._keyring.unwrap_file_key(open_case.key, row.wrapped, place)
+
+    async def drop_file_key(self, blob_id: str) -> None:
+        """Delete the key of one stored object; idempotent."""
+        async with self._keystore.transaction() as tx:
+            await keystore.remove(tx, Purpose.FILE_KEY, blob_id)
+
+    async def _store(self, secret: SecretKey, place: Context) -> None:
+        for _ in range(TRIES):
+            async with self._keystore.reading() as connection:
+                version = await keystore.current_version(connection, place.controller_id)
+            if version is None:
+                break
+            try:
+                wrapped = await self._keyring.wrap(version, secret, place)
+                async with self._keystore.transaction() as tx:
+                    await keystore.add(tx, _row(place, version, wrapped))
+            except (StaleKeyVersionError, UnknownKeyVersionError):
+                continue  # the controller's key moved on in between: wrap under the new version
+            return
+        raise UnavailableError
+
+    async def _open(self, place: Context) -> SecretKey:
+        for _ in range(TRIES):
+            row = await self._row(place)
+            if row.version is None:
+                raise UnsealError
+            try:
+                return await self._keyring.unwrap(row.version, row.wrapped, place)
+            except UnknownKeyVersionError:
+                continue  # re-wrapped in between, unless it is gone for good
+        raise UnavailableError
+
+    async def _row(self, place: Context) -> WrappedKey:
+        async with self._keystore.reading() as connection:
+            row = await keystore.get(connection, place.purpose, place.object_id)
+        if row is None:
+            raise UnavailableError
+        return row
+
+    @staticmethod
+    def _upload(case: Case, file_id: str) -> Context:
+        return Context(Purpose.UPLOAD_KEY, case.controller_id, case.id, file_id)
+
+
+def _row(place: Context, version: int | None, wrapped: bytes) -> WrappedKey:
+    return WrappedKey(
+        purpose=place.purpose,
+        object_id=place.object_id,
+        controller_id=place.controller_id,
+        case_id=place.case_id or None,
+        version=version,
+        wrapped=wrapped,
+        created_at=now(),
+    )
+
+
+def place_of(row: WrappedKey) -> Context:
+    """The place that a stored key is bound to."""
+    return Context(Purpose(row.purpose), row.controller_id, row.case_id or "", row.object_id)

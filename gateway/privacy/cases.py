@@ -1,0 +1,324 @@
+"""The life of a case: created, submitted, assigned, completed; and who sees what of it.
+
+The practice's own people see the patient. An assigned planner sees pseudonym, age and cleaned
+notes. A coordinator sees that there is a case and in what state: nothing of it is opened.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from gateway.access.actors import Actor
+from gateway.access.grants import Access, Grant, Target
+from gateway.access.policy import Action, Role
+from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
+from gateway.ids import new_id, now
+from gateway.privacy.casekeys import CaseKeys, OpenCase
+from gateway.privacy.patients import Brief, Patient, Patients, Wanted
+from gateway.privacy.redaction import without_bsn, without_identity
+from storage import accounts, cases, files
+from storage.cases import Assignment, Case
+from storage.database import Database
+from storage.files import File
+
+OLDEST = date(1900, 1, 1)
+NOTES_LIMIT = 20_000
+TEXT_LIMIT = 200
+
+
+class Treatment(StrEnum):
+    """Kinds of treatment."""
+
+    ALIGNER = "aligner"
+    RETAINER = "retainer"
+    CROWN_BRIDGE = "crown_bridge"
+    IMPLANT = "implant"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSight:
+    """One file as somebody may see it: original names for the practice alone."""
+
+    file: File
+    name: str | None = field(default=None, repr=False)
+    report: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSight:
+    """One case as somebody may see it; what they may not is None."""
+
+    case: Case
+    patient: Patient | None = None
+    age_years: int | None = None
+    notes: str | None = field(default=None, repr=False)
+    files: tuple[FileSight, ...] = ()
+    assignments: tuple[tuple[Assignment, str], ...] = ()
+    removed_from_notes: tuple[str, ...] | None = None
+
+
+class Cases:
+    """What people do with cases."""
+
+    def __init__(self, main: Database, access: Access, keys: CaseKeys, patients: Patients) -> None:
+        """Rows in `main`; every act is authorised and logged by `access`."""
+        self._main = main
+        self._access = access
+        self._keys = keys
+        self._patients = patients
+
+    async def create(
+        self, actor: Actor, patient: Patient, notes: str, treatment: Treatment
+    ) -> CaseSight:
+        """Begin a case. Identity and notes are sealed before anything is written.
+
+        Raises:
+            InvalidInputError: Names the field of the patient or the notes.
+        """
+        _check(patient, notes)
+        grant = await self._access.authorise(actor, Action.CASE_CREATE)
+        if actor.controller_id is None:
+            raise NotFoundError
+        case_id, at = new_id(), now()
+        bare = without_bsn(notes)
+        cleaned = without_identity(bare.text, patient.name, patient.birth_date, patient.number)
+        brief = Brief(patient.age_years(at.date()), cleaned.text)
+        index_key = await self._patients.index_key(grant, actor.controller_id)
+        # A crash after this leaves an orphan key, which the sweep removes.
+        opened = await self._keys.create_case(grant, actor.controller_id, case_id)
+        async with self._main.transaction() as tx:
+            pseudonym = await self._patients.register(tx, index_key, actor.controller_id, patient)
+            case = Case(
+                id=case_id,
+                controller_id=actor.controller_id,
+                pseudonym=pseudonym,
+                state="draft",
+                treatment=treatment.value,
+                created_by=actor.id,
+                created_at=at,
+                sealed_identity=opened.seal("identity", patient.to_bytes()),
+                sealed_notes=opened.seal("notes", bare.text.encode()),
+                sealed_brief=opened.seal("brief", brief.to_bytes()),
+            )
+            await cases.add(tx, case)
+            made = replace(grant, subject=case)
+            await self._access.outcome_in(tx, made, removed=list(bare.removed))
+        removed = tuple(dict.fromkeys((*bare.removed, *cleaned.removed)))
+        return CaseSight(case, patient, brief.age_years, bare.text, removed_from_notes=removed)
+
+    async def view(self, actor: Actor, case_id: str) -> CaseSight:
+        """One case with its files and assignments."""
+        return await self.sight(await self._access.authorise(actor, Action.CASE_VIEW, case_id))
+
+    async def sight(self, grant: Grant) -> CaseSight:
+        """What the Grant's actor may see of its case, as it is now."""
+        async with self._main.reading() as connection:
+            case = await cases.get(connection, grant.case.id) or grant.case
+            rows = await files.of_case(connection, case.id)
+            assigned = []
+            for assignment in await cases.assignments_of(connection, case.id):
+                planner = await accounts.get_account(connection, assignment.account_id)
+                assigned.append((assignment, planner.email if planner else ""))
+        plain = CaseSight(case, files=tuple(map(FileSight, rows)), assignments=tuple(assigned))
+        if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.sealed_identity is None:
+            return plain
+        opened = await self._keys.open_case(grant)
+        seen = tuple(file_sight(opened, row, grant.actor) for row in rows)
+        return replace(_opened(plain, opened, grant.actor), files=seen)
+
+    async def list(
+        self, actor: Actor, state: str | None, before: str | None, limit: int
+    ) -> Sequence[CaseSight]:
+        """Cases that the actor may see, newest first, without opening any of them."""
+        grant = await self._access.authorise(actor, Action.CASE_LIST)
+        async with self._main.reading() as connection:
+            found = await cases.list_cases(
+                connection,
+                now(),
+                controller_id=actor.controller_id,
+                assigned_to=actor.id if actor.role is Role.PLANNER else None,
+                state=state,
+                before=before,
+                limit=limit,
+            )
+        await self._log_found(grant, found)
+        return [CaseSight(case) for case in found]
+
+    async def search(self, actor: Actor, wanted: Wanted, limit: int) -> Sequence[CaseSight]:
+        """Cases of a patient. The log gets the fields and the results, never the term."""
+        given = [name for name in ("name", "birth_date", "number") if getattr(wanted, name)]
+        if not given:
+            raise InvalidInputError(field="patient_number", reason="give at least one search field")
+        for name in ("name", "number"):
+            if getattr(wanted, name) is not None:
+                _check_text(f"patient_{name}", getattr(wanted, name))
+        grant = await self._access.authorise(actor, Action.CASE_SEARCH, detail={"fields": given})
+        if actor.controller_id is None:
+            raise NotFoundError
+        index_key = await self._patients.index_key(grant, actor.controller_id)
+        async with self._main.reading() as connection:
+            pseudonyms = await self._patients.find(
+                connection, index_key, actor.controller_id, wanted
+            )
+            found = await cases.list_cases(
+                connection,
+                now(),
+                controller_id=actor.controller_id,
+                pseudonyms=pseudonyms,
+                limit=limit,
+            )
+        await self._log_found(grant, found)
+        return [CaseSight(case) for case in found]
+
+    async def submit(self, actor: Actor, case_id: str) -> CaseSight:
+        """Hand a draft in for planning.
+
+        Raises:
+            WrongStateError: Not a draft, a file is still on its way, or no scan is accepted.
+        """
+        grant = await self._access.authorise(actor, Action.CASE_SUBMIT, case_id)
+        async with self._main.transaction() as tx:
+            self._locked(await cases.lock(tx, case_id), "draft")
+            rows = await files.of_case(tx, case_id)
+            if any(row.state in {"receiving", "received"} for row in rows):
+                raise WrongStateError(needed="all files checked", state="files on their way")
+            if not any(row.kind == "scan" and row.state == "accepted" for row in rows):
+                raise WrongStateError(needed="an accepted scan", state="no scan")
+            await cases.change(tx, case_id, state="submitted", submitted_at=now())
+            await self._access.outcome_in(tx, grant)
+        return await self.sight(grant)
+
+    async def assign(self, actor: Actor, case_id: str, email: str, until: date | None) -> CaseSight:
+        """Give a planner access, until the end of that day (UTC) if one is given.
+
+        Raises:
+            InvalidInputError: No planner of this address, or a day in the past.
+        """
+        grant = await self._access.authorise(actor, Action.CASE_ASSIGN, case_id)
+        at = now()
+        ends_at = None if until is None else _end_of(until)
+        if ends_at is not None and ends_at <= at:
+            raise InvalidInputError(field="until", reason="take a day that is not over")
+        async with self._main.transaction() as tx:
+            planner = await accounts.find_account(tx, email.strip().lower())
+            if planner is None or planner.role != Role.PLANNER or planner.disabled_at is not None:
+                raise InvalidInputError(field="email", reason="there is no planner of this address")
+            self._locked(await cases.lock(tx, case_id), "submitted", "planning")
+            # One running assignment a planner: a new one replaces the old one and its end.
+            await cases.end_assignments(tx, case_id, at, planner.id)
+            assignment = Assignment(new_id(), case_id, planner.id, actor.id, at, ends_at)
+            await cases.assign(tx, assignment)
+            await cases.change(tx, case_id, state="planning")
+            target = Target("assignment", assignment.id)
+            await self._access.outcome_in(tx, grant, target, planner=planner.id)
+        return await self.sight(grant)
+
+    async def end_assignment(self, actor: Actor, case_id: str, assignment_id: str) -> None:
+        """Take a planner's access away, at once."""
+        grant = await self._access.authorise(
+            actor, Action.CASE_ASSIGN, case_id, target=Target("assignment", assignment_id)
+        )
+        async with self._main.transaction() as tx:
+            found = [a for a in await cases.assignments_of(tx, case_id) if a.id == assignment_id]
+            if not found:
+                raise NotFoundError
+            await cases.end_assignments(tx, case_id, now(), found[0].account_id)
+            await self._access.outcome_in(tx, grant, Target("assignment", assignment_id))
+
+    async def complete(self, actor: Actor, case_id: str) -> CaseSight:
+        """Close the planning.
+
+        Raises:
+            WrongStateError: Not in planning, or no plan is accepted yet.
+        """
+        grant = await self._access.authorise(actor, Action.CASE_COMPLETE, case_id)
+        async with self._main.transaction() as tx:
+            self._locked(await cases.lock(tx, case_id), "planning")
+            rows = await files.of_case(tx, case_id)
+            if any(row.kind == "plan" and row.state in {"receiving", "received"} for row in rows):
+                raise WrongStateError(needed="all files checked", state="files on their way")
+            if not any(row.kind == "plan" and row.state == "accepted" for row in rows):
+                raise WrongStateError(needed="an accepted plan", state="no plan")
+            await cases.change(tx, case_id, state="completed", completed_at=now())
+            await self._access.outcome_in(tx, grant)
+        return await self.sight(grant)
+
+    async def file(self, actor: Actor, case_id: str, file_id: str) -> FileSight:
+        """One file's state and verdict."""
+        grant = await self._access.authorise(
+            actor, Action.FILE_VIEW, case_id, target=Target("file", file_id)
+        )
+        async with self._main.reading() as connection:
+            row = await files.get(connection, file_id)
+        if row is None or row.case_id != case_id:
+            raise NotFoundError
+        if row.state == "receiving" or actor.role is Role.COORDINATOR:
+            return FileSight(row)
+        return file_sight(await self._keys.open_case(grant), row, actor)
+
+    async def _log_found(self, grant: Grant, found: Sequence[Case]) -> None:
+        """Log the results, apart for each controller: nothing crosses between them."""
+        by_controller: dict[str, list[str]] = defaultdict(list)
+        for case in found:
+            by_controller[case.controller_id].append(case.id)
+        for controller_id, ids in by_controller.items():
+            await self._access.outcome(grant, controller_id=controller_id, cases=ids)
+
+    @staticmethod
+    def _locked(case: Case | None, *states: str) -> None:
+        """Refuse a case that, now under its row lock, is not in a state for this act."""
+        if case is None:
+            raise NotFoundError
+        if case.state not in states or case.frozen_at is not None:
+            raise WrongStateError(needed=" / ".join(states), state=case.state)
+
+
+def file_sight(opened: OpenCase, row: File, actor: Actor) -> FileSight:
+    """One file as the actor may see it."""
+    report = row.sealed_report
+    name = row.sealed_name if actor.role is Role.DENTIST else None
+    return FileSight(
+        row,
+        opened.unseal(f"name/{row.id}", name).decode() if name is not None else None,
+        opened.unseal(f"report/{row.id}", report) if report is not None else None,
+    )
+
+
+def _opened(sight: CaseSight, opened: OpenCase, actor: Actor) -> CaseSight:
+    case = sight.case
+    if case.sealed_identity is None or case.sealed_notes is None or case.sealed_brief is None:
+        return sight
+    brief = Brief.from_bytes(opened.unseal("brief", case.sealed_brief))
+    if actor.role is Role.PLANNER:
+        return replace(sight, age_years=brief.age_years, notes=brief.notes)
+    return replace(
+        sight,
+        patient=Patient.from_bytes(opened.unseal("identity", case.sealed_identity)),
+        age_years=brief.age_years,
+        notes=opened.unseal("notes", case.sealed_notes).decode(),
+    )
+
+
+def _check(patient: Patient, notes: str) -> None:
+    _check_text("patient.name", patient.name)
+    _check_text("patient.number", patient.number)
+    if not OLDEST <= patient.birth_date <= now().date():
+        raise InvalidInputError(field="patient.birth_date", reason="take a day from 1900 to today")
+    if len(notes) > NOTES_LIMIT or "\0" in notes:
+        raise InvalidInputError(field="notes", reason=f"take at most {NOTES_LIMIT} characters")
+
+
+def _check_text(name: str, value: str) -> None:
+    usable = any(symbol.isalnum() for symbol in value) and value.isprintable()
+    if not usable or len(value) > TEXT_LIMIT:
+        reason = f"take 1 to {TEXT_LIMIT} characters, with a letter or digit, on one line"
+        raise InvalidInputError(field=name, reason=reason)
+
+
+def _end_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=now().tzinfo)

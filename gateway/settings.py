@@ -1,0 +1,139 @@
+"""One frozen Settings, read once. Every field says what it means; `kluis settings` prints it.
+
+Sources, first wins: what the command line gives, the environment (`KLUIS_...`), the file
+`kluis.toml` in the data directory. An unknown key in the file is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gateway.errors import InvalidInputError
+
+MiB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose."""
+
+    model_config = SettingsConfigDict(env_prefix="KLUIS_", frozen=True, extra="forbid")
+    toml_file: ClassVar[Path | None] = None
+
+    data: Path = Field(Path("./data"), description="directory of everything that is kept")
+    passphrase: SecretStr | None = Field(
+        None, description="unlocks the local keyring; better given as passphrase_file"
+    )
+    passphrase_file: Path | None = Field(
+        None, description="file that holds the passphrase, such as a systemd credential"
+    )
+    database_url: str = Field(
+        "", description="main database; empty: SQLite in the data directory", repr=False
+    )
+    keystore_url: str = Field(
+        "", description="database of wrapped keys; empty: SQLite in the data directory", repr=False
+    )
+    host: str = Field("127.0.0.1", description="address to listen on; plain HTTP, so loopback")
+    port: int = Field(8460, ge=0, le=65535, description="port to listen on; 0: any free one")
+    workers: int = Field(1, ge=1, le=64, description="serving processes")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
+    )
+    log_origin: str = Field(
+        "kluis.local/log", description="name of the access log in its checkpoints; set before init"
+    )
+    scan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest scan taken, in bytes")
+    photo_limit_bytes: int = Field(32 * MiB, gt=0, description="largest photo taken, in bytes")
+    plan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest plan file, in bytes")
+    scan_limit_triangles: int = Field(2_500_000, gt=0, description="triangles of one scan")
+    photo_limit_pixels: int = Field(40_000_000, gt=0, description="pixels of one photo")
+    files_per_case: int = Field(200, gt=0, description="files of one case, refused ones too")
+    upload_memory_bytes: int = Field(
+        64 * MiB, gt=0, description="unsealed bytes of all running uploads together"
+    )
+    upload_hours: float = Field(24.0, gt=0, description="time to finish an upload, in hours")
+    upload_idle_seconds: float = Field(
+        30.0, gt=0, description="silence after which a connection that uploads is closed"
+    )
+    inspection_workers: int = Field(2, ge=1, le=64, description="scans inspected at a time")
+    inspection_seconds: float = Field(30.0, gt=0, description="time for one inspection")
+    inspection_memory_bytes: int = Field(
+        1024 * MiB, gt=0, description="memory that one inspection may take"
+    )
+    session_idle_minutes: float = Field(30.0, gt=0, description="a session ends after this silence")
+    session_hours: float = Field(12.0, gt=0, description="a session ends after this in any case")
+    confirmation_minutes: float = Field(
+        5.0, gt=0, description="how long a repeated password counts for what cannot be undone"
+    )
+    sweep_minutes: float = Field(10.0, gt=0, description="time between two sweeps of orphans")
+    orphan_hours: float = Field(
+        1.0, gt=0, description="age at which bytes that no row names are taken for orphans"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, file: in this order."""
+        file = TomlConfigSettingsSource(settings_cls, cls.toml_file)
+        return init_settings, env_settings, file
+
+    @property
+    def main_database(self) -> str:
+        """Address of the main database for SQLAlchemy."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data.absolute() / 'kluis.db'}"
+
+    @property
+    def keystore_database(self) -> str:
+        """Address of the keystore for SQLAlchemy."""
+        return self.keystore_url or f"sqlite+aiosqlite:///{self.data.absolute() / 'keystore.db'}"
+
+    @property
+    def keyring_path(self) -> Path:
+        """The local keyring's file."""
+        return self.data / "keyring.json"
+
+    @property
+    def log_head_path(self) -> Path:
+        """What the log's signer remembers outside the database."""
+        return self.data / "log-head.json"
+
+    @property
+    def log_key_path(self) -> Path:
+        """The log's public key, as a C2SP verifier key."""
+        return self.data / "log.pub"
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        given: What the command line sets; None means not given.
+
+    Raises:
+        InvalidInputError: A setting is unknown or not of its type; the field is named.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        data = Settings(**chosen).data
+        from_file: type[Settings] = type(
+            "Settings", (Settings,), {"toml_file": data / "kluis.toml"}
+        )
+        return from_file(**chosen)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidInputError(field=field, reason=first["msg"]) from None

@@ -1,0 +1,90 @@
+"""Every refusal of this room.
+
+KeysError
+├── UnsealError                wrong key, wrong context or altered bytes
+├── UnknownKeyVersionError     never existed, destroyed, or forgotten by this process
+├── UnknownSigningKeyError
+├── SignatureError
+├── PassphraseError
+├── KeyringExistsError
+├── KeyringMissingError
+└── KeyringFormatError
+
+Codes are public and never change. No message holds a key, a passphrase or plaintext.
+A caller's slip (an id with a newline in it, a segment of the wrong size) is a ValueError.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class KeysError(Exception):
+    """Root of the tree; never raised itself."""
+
+    code: ClassVar[str]
+
+
+class UnsealError(KeysError):
+    """The bytes do not open; which of the three reasons it was cannot be told, nor should it be."""
+
+    code = "unseal_failed"
+
+    def __init__(self) -> None:
+        super().__init__("wrong key, wrong context or altered bytes")
+
+
+class UnknownKeyVersionError(KeysError):
+    """This process has no such version of the controller's key, and will not get it."""
+
+    code = "unknown_key_version"
+
+    def __init__(self, controller_id: str, version: int) -> None:
+        super().__init__(f"controller {controller_id} has no key version {version}")
+
+
+class UnknownSigningKeyError(KeysError):
+    """No signing key of that name was made when the keyring was."""
+
+    code = "unknown_signing_key"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no signing key named {name!r}")
+
+
+class SignatureError(KeysError):
+    """A signature, a signed note or a verifier key is not what it should be."""
+
+    code = "signature_invalid"
+
+
+class PassphraseError(KeysError):
+    """The passphrase does not open the keyring, or cannot serve as one."""
+
+    code = "passphrase_refused"
+
+
+class KeyringExistsError(KeysError):
+    """A keyring is there already; making another would orphan everything under the first."""
+
+    code = "keyring_exists"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: a keyring is there already")
+
+
+class KeyringMissingError(KeysError):
+    """There is no keyring at this path."""
+
+    code = "keyring_missing"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: no keyring here; make one first")
+
+
+class KeyringFormatError(KeysError):
+    """The keyring file is damaged, of another format, or older than what was read before."""
+
+    code = "keyring_format"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"keyring: {reason}")

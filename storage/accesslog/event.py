@@ -1,0 +1,133 @@
+"""One access event, with the fields of NEN 7513:2018.
+
+Each attribute names its NEN 7513 field. The record is what the log commits to: nested groups
+`event`, `user`, `object`, `source`, no empty values, so that its canonical JSON is unambiguous.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+Action = Literal["C", "R", "U", "D", "E"]
+Stage = Literal["authorised", "refused", "outcome"]
+AccessPoint = Literal["api", "cli", "system"]
+Detail = Mapping[str, str | int | bool | list[str]]
+
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z:._-]{0,127}")
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+# attribute -> group and name in the record
+_FIELDS = {
+    "id": ("event", "id"),
+    "at": ("event", "at"),
+    "code": ("event", "code"),
+    "action": ("event", "action"),
+    "stage": ("event", "stage"),
+    "cause": ("event", "cause"),
+    "request_id": ("event", "request_id"),
+    "detail": ("event", "detail"),
+    "actor_id": ("user", "id"),
+    "actor_role": ("user", "role"),
+    "access_point": ("user", "access_point"),
+    "address": ("user", "address"),
+    "ground": ("object", "authorisation"),
+    "controller_id": ("object", "controller_id"),
+    "case_id": ("object", "case_id"),
+    "object_type": ("object", "type"),
+    "object_id": ("object", "id"),
+    "source": ("source", "id"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessEvent:
+    """Who did, or was refused, what to which object, when, from where and on what ground.
+
+    Attributes:
+        id: UUIDv7 of this event.
+        at: Event date and time; aware, kept in UTC to the microsecond.
+        code: Event code, e.g. `case.view`.
+        action: Action code: create, read, update, delete, execute (as in DICOM PS3.15 A.5).
+        stage: Event result: `authorised` before the effect, `refused`, or `outcome` after it.
+        actor_id: User id; a system actor has a name, e.g. `system:inspection`.
+        actor_role: User role at that moment.
+        ground: Authorisation protocol: why it was allowed, e.g. `own_practice`,
+            `assignment:<id>`, `system:retention`; `none` where it was refused.
+        request_id: Ties the events of one request together.
+        access_point: Type of access point.
+        source: Id of the log source: the node that wrote this.
+        address: Id of the access point: the network address, where there is one.
+        controller_id: The client (practice) whose data it is.
+        case_id: Object id of the case.
+        object_type: Object type, where it is not the case itself, e.g. `file`.
+        object_id: Object id of that.
+        cause: For an outcome: id of the event that authorised it.
+        detail: Nature of the event: ids, field names, counts, whole numbers within 2^53. Never
+            a search term, a name or a note.
+
+    Raises:
+        ValueError: A naive time, an unknown code, or an id that no database would keep as it is.
+    """
+
+    id: str
+    at: datetime
+    code: str
+    action: Action
+    stage: Stage
+    actor_id: str
+    actor_role: str
+    ground: str
+    request_id: str
+    access_point: AccessPoint
+    source: str
+    address: str | None = None
+    controller_id: str | None = None
+    case_id: str | None = None
+    object_type: str | None = None
+    object_id: str | None = None
+    cause: str | None = None
+    detail: Detail = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what would fail the others of a batch, or be ambiguous later."""
+        if self.at.tzinfo is None:
+            raise ValueError("the time of an event is aware")
+        # These become columns: a NUL in one, from a hostile request, would fail its whole batch.
+        for name in ("id", "controller_id", "case_id"):
+            value = getattr(self, name)
+            if value is not None and not _ID.fullmatch(value):
+                raise ValueError(f"{name} is not an id")
+        for value, allowed in (
+            (self.action, Action),
+            (self.stage, Stage),
+            (self.access_point, AccessPoint),
+        ):
+            if value not in get_args(allowed):
+                raise ValueError("an event has an unknown action, stage or access point")
+
+    def to_record(self) -> dict[str, Any]:
+        """Give the record as the log commits to it (without its running number)."""
+        record: dict[str, Any] = {}
+        for attribute, (group, name) in _FIELDS.items():
+            value = getattr(self, attribute)
+            if attribute == "at":
+                value = value.astimezone(UTC).strftime(_TIME)
+            elif attribute == "detail":
+                value = dict(value) or None
+            if value is not None:
+                record.setdefault(group, {})[name] = value
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> AccessEvent:
+        """Read what `to_record` wrote; the running number is not part of the event."""
+        values = {
+            attribute: record[group][name]
+            for attribute, (group, name) in _FIELDS.items()
+            if name in record.get(group, {})
+        }
+        values["at"] = datetime.strptime(values["at"], _TIME).replace(tzinfo=UTC)
+        return cls(**values)

@@ -1,0 +1,87 @@
+"""What the log shows: the events of a case, and the proof that one of them is in the tree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.accesslog.tiles import tile_reader
+from storage.accesslog.tree import Tree
+from storage.schema import checkpoints, events, log_entries
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as the log has it.
+
+    Attributes:
+        index: Its place in the tree; None within its first second.
+        number: Its controller's running number; None as long.
+        record: NEN 7513 fields, see `AccessEvent.from_record`.
+    """
+
+    index: int | None
+    number: int | None
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """Everything `tree.verify_inclusion` needs, with the signed checkpoint.
+
+    Attributes:
+        index: The entry's place.
+        size: The checkpoint's size in entries.
+        hashes: RFC 9162 inclusion proof, from the leaf's sibling upwards.
+        commitment: The entry itself, 32 bytes; its leaf hash is `tree.leaf_hash(commitment)`.
+        note: The signed checkpoint with the root.
+    """
+
+    index: int
+    size: int
+    hashes: tuple[bytes, ...]
+    commitment: bytes
+    note: str
+
+
+async def events_of_case(connection: AsyncConnection, case_id: str) -> list[StoredEvent]:
+    """Every event of a case in the order of the log; those without a place yet come last."""
+    rows = await connection.execute(
+        select(events.c.index, events.c.number, events.c.record)
+        .where(events.c.case_id == case_id, events.c.record.is_not(None))
+        .order_by(events.c.index.is_(None), events.c.index, events.c.id)
+    )
+    return [StoredEvent(row.index, row.number, json.loads(row.record)) for row in rows]
+
+
+async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | None:
+    """Prove that an event is under the last checkpoint.
+
+    Returns:
+        None while no checkpoint covers the event, or when there is no such event.
+    """
+    entry = (
+        await connection.execute(
+            select(log_entries.c.index, log_entries.c.commitment)
+            .join(events, events.c.index == log_entries.c.index)
+            .where(events.c.id == event_id)
+        )
+    ).one_or_none()
+    last = (
+        await connection.execute(
+            select(checkpoints.c.size, checkpoints.c.note)
+            .order_by(checkpoints.c.size.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if entry is None or last is None or last.size <= entry.index:
+        return None
+    index, size = entry.index, last.size
+    hashes = await connection.run_sync(
+        lambda sync: Tree(tile_reader(sync)).inclusion_proof(index, size)
+    )
+    return InclusionProof(index, size, tuple(hashes), entry.commitment, last.note)

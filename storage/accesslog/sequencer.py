@@ -1,0 +1,284 @@
+"""Giving committed events their place in the tree, and signing the tree.
+
+Events are committed without an index, so no commit order can lose one: whichever commits late is
+simply numbered later. One sequencer at a time, under a lease whose fence every write checks.
+
+One step, and what a crash leaves:
+
+1. take or renew the lease. Then: a lease that runs out by itself.
+2. in one transaction, check the tree against what was signed, number the waiting events, write
+   commitments and tiles. Before its commit: nothing. After it: entries that no checkpoint covers
+   yet; the next step signs them.
+3. sign, and put the head file in place. Then: a head with no checkpoint row; the next step signs
+   the same tree again, which gives the same root, and adds the row.
+4. add the checkpoint row. Then: nothing is left to do.
+
+The head comes before the row: what was given out is always something the signer remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+import structlog
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage import leases
+from storage.accesslog.checkpoint import Checkpoint, Head, OpenNote, Sign, open_checkpoint
+from storage.accesslog.log import commitment
+from storage.accesslog.tiles import tile_reader, write_tiles
+from storage.accesslog.tree import Tree, extend, leaf_hash
+from storage.database import Database
+from storage.errors import LeaseLostError, LogInconsistentError
+from storage.schema import checkpoints, events, log_entries
+
+BATCH = 1024  # events numbered in one transaction at the most
+INTERVAL = timedelta(seconds=0.5)  # between two looks, when nobody nudges
+LEASE = "sequencer"
+LIFETIME = timedelta(seconds=10)  # of the lease; renewed at half of it
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """One event with its place."""
+
+    id: str
+    index: int
+    number: int
+    record: str
+    commitment: bytes
+
+
+class Sequencer:
+    """Numbers and signs. One per process; whichever holds the lease works, the others stand by."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sign: Sign,
+        open_note: OpenNote,
+        origin: str,
+        head_path: Path,
+        node_id: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Set up; nothing is read or written yet.
+
+        Args:
+            database: Where events, entries, tiles and checkpoints are.
+            sign: Makes a signed note of a text (C2SP signed-note).
+            open_note: The reverse: gives the text, or raises when the signature is not ours.
+            origin: The log's name, the first line of its checkpoints.
+            head_path: This node's memory of what it last signed, outside the database.
+            node_id: Names the node in the lease.
+            clock: The time, aware.
+        """
+        self._database = database
+        self._sign = sign
+        self._open_note = open_note
+        self._origin = origin
+        self._head_path = head_path
+        self._holder = f"{node_id}/{secrets.token_hex(8)}"  # unique to this life of the process
+        self._clock = clock
+        self._lease: leases.Lease | None = None
+        self._renew_at: datetime | None = None
+
+    async def run(self, stop: asyncio.Event, nudge: asyncio.Event) -> None:
+        """Step until `stop` is set: at once when nudged, else every half second.
+
+        Raises:
+            LogInconsistentError: The log is not what was signed. Nothing is signed any more.
+        """
+        while not stop.is_set():
+            nudge.clear()
+            if await self._try_step() < BATCH:
+                await _first_of(stop, nudge, timeout=INTERVAL)
+        await self._try_step()  # what was acknowledged just before the end
+        await self._let_go()
+
+    async def step(self) -> int:
+        """Number one batch of waiting events and sign the tree, if this node holds the lease.
+
+        Returns:
+            How many events were numbered.
+
+        Raises:
+            LeaseLostError: Another node took over meanwhile; nothing was written.
+            LogInconsistentError: The log does not extend what was signed; nothing was written.
+        """
+        if not await self._something_waits() or not (lease := await self._take_lease()):
+            return 0
+        head = await asyncio.to_thread(Head.read, self._head_path)
+        try:
+            async with self._database.transaction() as tx:
+                await leases.hold(tx, lease, self._clock())
+                size, root, count = await tx.run_sync(self._extend, head)
+            note = self._sign(Checkpoint(self._origin, size, root).text())
+            await asyncio.to_thread(Head(size, root, note).write, self._head_path)
+            async with self._database.transaction() as tx:
+                await leases.hold(tx, lease, self._clock())
+                await tx.run_sync(_publish, Head(size, root, note), self._clock())
+        except LeaseLostError:
+            self._lease = None
+            raise
+        return count
+
+    async def _try_step(self) -> int:
+        try:
+            return await self.step()
+        except LeaseLostError:
+            return 0
+        except LogInconsistentError:
+            raise
+        except Exception as problem:  # noqa: BLE001
+            # A step lets nobody see anything, and is idempotent: a database that restarts (its
+            # driver raises errors of its own) must not end the numbering for good.
+            _log.warning("sequencer_step_failed", problem=type(problem).__name__)
+            return 0
+
+    async def _let_go(self) -> None:
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            # The database may be what we are stopping for; the lease then runs out by itself.
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                await leases.release(self._database, lease)
+
+    async def _something_waits(self) -> bool:
+        """Say without taking any lock: an event without index, or an entry without checkpoint."""
+        async with self._database.reading() as connection:
+            size = await connection.run_sync(_size)
+            signed = await connection.scalar(select(func.max(checkpoints.c.size)))
+            waits = await connection.scalar(select(exists().where(events.c.index.is_(None))))
+        return bool(waits) or size != (signed or 0)
+
+    async def _take_lease(self) -> leases.Lease | None:
+        now = self._clock()
+        if self._lease is None or self._renew_at is None or now >= self._renew_at:
+            self._lease = await leases.acquire(self._database, LEASE, self._holder, LIFETIME, now)
+            self._renew_at = now + LIFETIME / 2
+        return self._lease
+
+    def _extend(self, connection: Connection, head: Head | None) -> tuple[int, bytes, int]:
+        """Check, then number what waits. Gives size and root of the tree, and how many joined."""
+        tree, size = Tree(tile_reader(connection)), _size(connection)
+        self._check(connection, tree, size, head)
+        joining = _number(connection, size)
+        if joining:
+            _write(connection, joining)
+            leaves = [leaf_hash(entry.commitment) for entry in joining]
+            write_tiles(connection, extend(size, leaves, tree.read_tile))
+        size += len(joining)
+        return size, tree.root(size), len(joining)
+
+    def _check(self, connection: Connection, tree: Tree, size: int, head: Head | None) -> None:
+        """Refuse a log that does not extend our head and the last published checkpoint.
+
+        Another node may have signed since our head was written, and a new node has none: then
+        the last checkpoint in the database stands in, whose signature only we can make.
+        """
+        last = connection.scalar(
+            select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+        )
+        for note in filter(None, (head and head.note, last)):
+            signed = open_checkpoint(note, self._open_note)
+            if signed.origin != self._origin:
+                raise LogInconsistentError("the last checkpoint is of another log")
+            if signed.size > size:
+                raise LogInconsistentError(f"{signed.size} entries were signed, {size} are left")
+            if tree.root(signed.size) != signed.root:
+                raise LogInconsistentError(f"the first {signed.size} entries are not as signed")
+
+
+def _size(connection: Connection) -> int:
+    last: int | None = connection.scalar(select(func.max(log_entries.c.index)))
+    return 0 if last is None else last + 1
+
+
+def _number(connection: Connection, size: int) -> list[_Numbered]:
+    """Give the waiting events, oldest id first, their index and their controller's number."""
+    waiting: Sequence[Row[Any]] = connection.execute(
+        select(events.c.id, events.c.controller_id, events.c.record, events.c.salt)
+        .where(events.c.index.is_(None))
+        .order_by(events.c.id)
+        .limit(BATCH)
+    ).all()
+    last = {row.controller_id: 0 for row in waiting}
+    for controller_id in last:
+        # One seek in the index. Events of no controller, the processor's own, are a series too.
+        highest = select(func.max(events.c.number)).where(events.c.controller_id == controller_id)
+        last[controller_id] = connection.scalar(highest) or 0
+    joining = []
+    for index, row in enumerate(waiting, size):
+        number = last[row.controller_id] = last[row.controller_id] + 1
+        record = rfc8785.dumps(json.loads(row.record) | {"number": number}).decode()
+        joining.append(_Numbered(row.id, index, number, record, commitment(row.salt, record)))
+    return joining
+
+
+def _write(connection: Connection, joining: Sequence[_Numbered]) -> None:
+    connection.execute(
+        update(events)
+        .where(events.c.id == bindparam("event_id"))
+        .values(
+            index=bindparam("event_index"),
+            number=bindparam("event_number"),
+            record=bindparam("event_record"),
+        ),
+        [
+            {
+                "event_id": entry.id,
+                "event_index": entry.index,
+                "event_number": entry.number,
+                "event_record": entry.record,
+            }
+            for entry in joining
+        ],
+    )
+    connection.execute(
+        insert(log_entries),
+        [{"index": entry.index, "commitment": entry.commitment} for entry in joining],
+    )
+
+
+def _publish(connection: Connection, head: Head, now: datetime) -> None:
+    """Add the checkpoint row, unless another holder of the lease added this or a later one."""
+    last = connection.scalar(select(func.max(checkpoints.c.size)))
+    if last is None or last < head.size:
+        connection.execute(
+            insert(checkpoints).values(
+                size=head.size, root=head.root, note=head.note, signed_at=now
+            )
+        )
+
+
+async def _first_of(*waited: asyncio.Event, timeout: timedelta) -> None:  # noqa: ASYNC109
+    tasks = [asyncio.ensure_future(event.wait()) for event in waited]
+    try:
+        await asyncio.wait(
+            tasks, timeout=timeout.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,157 @@
+"""Controllers and the people who sign in: rows in, frozen rows out.
+
+Secrets of sessions and tokens arrive hashed; what is stored here opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.rows import at_most_one, every
+from storage.schema import accounts, controllers, sessions, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A practice: controller in the sense of GDPR art. 4(7)."""
+
+    id: str
+    name: str
+    email: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person who may sign in. `controller_id` is None for the processor's own people."""
+
+    id: str
+    email: str
+    role: str
+    controller_id: str | None
+    created_at: datetime
+    password_hash: str | None = field(default=None, repr=False)
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser; the cookie's secret is known here only by its hash."""
+
+    secret_hash: bytes = field(repr=False)
+    account_id: str
+    created_at: datetime
+    seen_at: datetime
+    confirmed_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token of an account."""
+
+    id: str
+    secret_hash: bytes = field(repr=False)
+    account_id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+async def add_controller(tx: AsyncConnection, controller: Controller) -> None:
+    """Insert a controller."""
+    await tx.execute(insert(controllers).values(asdict(controller)))
+
+
+async def list_controllers(connection: AsyncConnection) -> Sequence[Controller]:
+    """All controllers by name."""
+    rows = await connection.execute(select(controllers).order_by(controllers.c.name))
+    return every(Controller, rows)
+
+
+async def get_controller(connection: AsyncConnection, controller_id: str) -> Controller | None:
+    """One controller, or None."""
+    rows = await connection.execute(select(controllers).where(controllers.c.id == controller_id))
+    return at_most_one(Controller, rows)
+
+
+async def add_account(tx: AsyncConnection, account: Account) -> None:
+    """Insert an account."""
+    await tx.execute(insert(accounts).values(asdict(account)))
+
+
+async def list_accounts(connection: AsyncConnection) -> Sequence[Account]:
+    """All accounts by e-mail address."""
+    rows = await connection.execute(select(accounts).order_by(accounts.c.email))
+    return every(Account, rows)
+
+
+async def get_account(connection: AsyncConnection, account_id: str) -> Account | None:
+    """One account by id, or None."""
+    rows = await connection.execute(select(accounts).where(accounts.c.id == account_id))
+    return at_most_one(Account, rows)
+
+
+async def find_account(connection: AsyncConnection, email: str) -> Account | None:
+    """One account by its (lower-case) e-mail address, or None."""
+    rows = await connection.execute(select(accounts).where(accounts.c.email == email))
+    return at_most_one(Account, rows)
+
+
+async def set_password(tx: AsyncConnection, account_id: str, password_hash: str) -> None:
+    """Replace the password's hash."""
+    await tx.execute(
+        update(accounts).where(accounts.c.id == account_id).values(password_hash=password_hash)
+    )
+
+
+async def add_session(tx: AsyncConnection, session: Session) -> None:
+    """Insert a session."""
+    await tx.execute(insert(sessions).values(asdict(session)))
+
+
+async def find_session(connection: AsyncConnection, secret_hash: bytes) -> Session | None:
+    """The session of this secret, or None."""
+    rows = await connection.execute(select(sessions).where(sessions.c.secret_hash == secret_hash))
+    return at_most_one(Session, rows)
+
+
+async def touch_session(tx: AsyncConnection, secret_hash: bytes, seen_at: datetime) -> None:
+    """Note that the session was used."""
+    await tx.execute(
+        update(sessions).where(sessions.c.secret_hash == secret_hash).values(seen_at=seen_at)
+    )
+
+
+async def confirm_session(tx: AsyncConnection, secret_hash: bytes, at: datetime) -> None:
+    """Note that the person behind the session has just proved themself again."""
+    await tx.execute(
+        update(sessions).where(sessions.c.secret_hash == secret_hash).values(confirmed_at=at)
+    )
+
+
+async def end_session(tx: AsyncConnection, secret_hash: bytes) -> None:
+    """Delete the session; idempotent."""
+    await tx.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash))
+
+
+async def delete_expired_sessions(tx: AsyncConnection, now: datetime) -> int:
+    """Delete what ended by time; how many."""
+    result = await tx.execute(delete(sessions).where(sessions.c.expires_at < now))
+    return result.rowcount
+
+
+async def add_token(tx: AsyncConnection, token: Token) -> None:
+    """Insert a token."""
+    await tx.execute(insert(tokens).values(asdict(token)))
+
+
+async def find_token(connection: AsyncConnection, secret_hash: bytes) -> Token | None:
+    """The token of this secret, or None."""
+    rows = await connection.execute(select(tokens).where(tokens.c.secret_hash == secret_hash))
+    return at_most_one(Token, rows)

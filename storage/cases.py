@@ -1,0 +1,201 @@
+"""Cases, their patients' pseudonyms, and who is assigned: SQL as functions, frozen rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.rows import at_most_one, every
+from storage.schema import assignments, cases, subject_index, subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One treatment of one data subject: the unit of access.
+
+    States: draft, submitted, planning, completed, erased. `frozen_at` is set while an erasure is
+    under way: stored, and nothing else.
+    """
+
+    id: str
+    controller_id: str
+    pseudonym: str | None
+    state: str
+    treatment: str
+    created_by: str
+    created_at: datetime
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    frozen_at: datetime | None = None
+    sealed_identity: bytes | None = field(default=None, repr=False)
+    sealed_notes: bytes | None = field(default=None, repr=False)
+    sealed_brief: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A planner's access to one case, from and until."""
+
+    id: str
+    case_id: str
+    account_id: str
+    assigned_by: str
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+
+async def add(tx: AsyncConnection, case: Case) -> None:
+    """Insert a case."""
+    await tx.execute(insert(cases).values(asdict(case)))
+
+
+async def get(connection: AsyncConnection, case_id: str) -> Case | None:
+    """One case, or None."""
+    return at_most_one(Case, await connection.execute(select(cases).where(cases.c.id == case_id)))
+
+
+async def lock(tx: AsyncConnection, case_id: str) -> Case | None:
+    """One case under a row lock until the transaction ends, or None."""
+    statement = select(cases).where(cases.c.id == case_id).with_for_update()
+    return at_most_one(Case, await tx.execute(statement))
+
+
+async def change(tx: AsyncConnection, case_id: str, **columns: Any) -> None:
+    """Set columns of a case."""
+    await tx.execute(update(cases).where(cases.c.id == case_id).values(**columns))
+
+
+async def list_cases(
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    controller_id: str | None = None,
+    assigned_to: str | None = None,
+    pseudonyms: Iterable[str] | None = None,
+    state: str | None = None,
+    before: str | None = None,
+    limit: int,
+) -> Sequence[Case]:
+    """Cases, newest first.
+
+    Args:
+        connection: Where to read.
+        now: Which assignments count as running.
+        controller_id: Only this controller's.
+        assigned_to: Only those with a running assignment of this account.
+        pseudonyms: Only of these data subjects.
+        state: Only in this state.
+        before: Only older than this case id (ids are UUIDv7, so they sort by time).
+        limit: At most so many.
+    """
+    statement: Select[Any] = select(cases).order_by(cases.c.id.desc()).limit(limit)
+    if controller_id is not None:
+        statement = statement.where(cases.c.controller_id == controller_id)
+    if assigned_to is not None:
+        mine = and_(assignments.c.case_id == cases.c.id, assignments.c.account_id == assigned_to)
+        statement = statement.where(exists().where(mine, _running(now)))
+    if pseudonyms is not None:
+        statement = statement.where(cases.c.pseudonym.in_(list(pseudonyms)))
+    if state is not None:
+        statement = statement.where(cases.c.state == state)
+    if before is not None:
+        statement = statement.where(cases.c.id < before)
+    return every(Case, await connection.execute(statement))
+
+
+async def assign(tx: AsyncConnection, assignment: Assignment) -> None:
+    """Insert an assignment."""
+    await tx.execute(insert(assignments).values(asdict(assignment)))
+
+
+async def end_assignments(
+    tx: AsyncConnection, case_id: str, at: datetime, account_id: str | None = None
+) -> None:
+    """End the running assignments of a case (of one account)."""
+    running = update(assignments).where(assignments.c.case_id == case_id, _running(at))
+    if account_id is not None:
+        running = running.where(assignments.c.account_id == account_id)
+    await tx.execute(running.values(ends_at=at))
+
+
+async def assignments_of(connection: AsyncConnection, case_id: str) -> Sequence[Assignment]:
+    """All assignments of a case, ended ones too, oldest first."""
+    statement = (
+        select(assignments).where(assignments.c.case_id == case_id).order_by(assignments.c.id)
+    )
+    return every(Assignment, await connection.execute(statement))
+
+
+async def running_assignment(
+    connection: AsyncConnection, case_id: str, account_id: str, now: datetime
+) -> Assignment | None:
+    """The assignment by which this account may see this case now, or None."""
+    statement = (
+        select(assignments)
+        .where(
+            assignments.c.case_id == case_id,
+            assignments.c.account_id == account_id,
+            _running(now),
+        )
+        .limit(1)
+    )
+    return at_most_one(Assignment, await connection.execute(statement))
+
+
+async def add_subject(
+    tx: AsyncConnection, pseudonym: str, controller_id: str, created_at: datetime
+) -> None:
+    """Insert a data subject under its pseudonym."""
+    await tx.execute(
+        insert(subjects).values(
+            pseudonym=pseudonym, controller_id=controller_id, created_at=created_at
+        )
+    )
+
+
+async def index_subject(
+    tx: AsyncConnection, pseudonym: str, controller_id: str, digests: Iterable[tuple[str, bytes]]
+) -> None:
+    """Add blind index entries (field, digest); those that are there already stay."""
+    for index_field, digest in digests:
+        if pseudonym not in await find_subjects(tx, controller_id, index_field, digest):
+            await tx.execute(
+                insert(subject_index).values(
+                    controller_id=controller_id,
+                    field=index_field,
+                    digest=digest,
+                    pseudonym=pseudonym,
+                )
+            )
+
+
+async def find_subjects(
+    connection: AsyncConnection, controller_id: str, index_field: str, digest: bytes
+) -> frozenset[str]:
+    """Pseudonyms of this controller that carry this digest in this field."""
+    statement = select(subject_index.c.pseudonym).where(
+        subject_index.c.controller_id == controller_id,
+        subject_index.c.field == index_field,
+        subject_index.c.digest == digest,
+    )
+    return frozenset((await connection.execute(statement)).scalars())
+
+
+async def delete_subject_without_cases(tx: AsyncConnection, pseudonym: str) -> None:
+    """Forget a data subject whose last case is gone; idempotent."""
+    left = select(func.count()).select_from(cases).where(cases.c.pseudonym == pseudonym)
+    if (await tx.execute(left)).scalar_one() == 0:
+        await tx.execute(delete(subject_index).where(subject_index.c.pseudonym == pseudonym))
+        await tx.execute(delete(subjects).where(subjects.c.pseudonym == pseudonym))
+
+
+def _running(now: datetime) -> Any:
+    return and_(
+        assignments.c.starts_at <= now,
+        or_(assignments.c.ends_at.is_(None), assignments.c.ends_at > now),
+    )

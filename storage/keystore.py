@@ -1,0 +1,200 @@
+"""Wrapped keys, kept in a database of their own so that it is backed up apart.
+
+A wrapped key is opaque bytes here. Case, index and upload keys are wrapped under a version of
+their controller's key; file keys under their case key (then `version` is None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.errors import StaleKeyVersionError
+from storage.rows import at_most_one, every
+from storage.schema import controller_versions, erasure_ledger, wrapped_keys
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One wrapped key and the place it is bound to."""
+
+    purpose: str
+    object_id: str
+    controller_id: str
+    case_id: str | None
+    version: int | None
+    wrapped: bytes = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerVersion:
+    """One version of a controller's key: creating, current, retiring or destroyed."""
+
+    controller_id: str
+    version: int
+    state: str
+    created_at: datetime
+    destroyed_at: datetime | None = None
+
+
+async def record_version(tx: AsyncConnection, version: ControllerVersion) -> None:
+    """Note a version before the provider creates it; idempotent."""
+    if version.version not in {v.version for v in await versions(tx, version.controller_id)}:
+        await tx.execute(insert(controller_versions).values(asdict(version)))
+
+
+async def make_current(tx: AsyncConnection, controller_id: str, version: int) -> None:
+    """From here on keys are written under this version alone; older ones retire."""
+    of_controller = controller_versions.c.controller_id == controller_id
+    await tx.execute(
+        update(controller_versions)
+        .where(of_controller, controller_versions.c.state == "current")
+        .where(controller_versions.c.version != version)
+        .values(state="retiring")
+    )
+    await tx.execute(
+        update(controller_versions)
+        .where(of_controller, controller_versions.c.version == version)
+        .values(state="current")
+    )
+
+
+async def mark_destroyed(
+    tx: AsyncConnection, controller_id: str, version: int, at: datetime
+) -> None:
+    """Note that the provider has destroyed this version."""
+    await tx.execute(
+        update(controller_versions)
+        .where(
+            controller_versions.c.controller_id == controller_id,
+            controller_versions.c.version == version,
+        )
+        .values(state="destroyed", destroyed_at=at)
+    )
+
+
+async def versions(connection: AsyncConnection, controller_id: str) -> Sequence[ControllerVersion]:
+    """All versions of a controller's key, oldest first."""
+    statement = (
+        select(controller_versions)
+        .where(controller_versions.c.controller_id == controller_id)
+        .order_by(controller_versions.c.version)
+    )
+    return every(ControllerVersion, await connection.execute(statement))
+
+
+async def current_version(connection: AsyncConnection, controller_id: str) -> int | None:
+    """The version that keys are wrapped under now, or None before the first."""
+    statement = select(controller_versions.c.version).where(
+        controller_versions.c.controller_id == controller_id,
+        controller_versions.c.state == "current",
+    )
+    return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def add(tx: AsyncConnection, key: WrappedKey) -> None:
+    """Insert a wrapped key.
+
+    Raises:
+        StaleKeyVersionError: The controller key moved on since the key was wrapped. The check
+            holds a row lock, so no key slips in behind a puncture that counts what is left.
+    """
+    if key.version is not None:
+        await _hold_current(tx, key.controller_id, key.version)
+    await tx.execute(insert(wrapped_keys).values(asdict(key)))
+
+
+async def get(connection: AsyncConnection, purpose: str, object_id: str) -> WrappedKey | None:
+    """One wrapped key, or None."""
+    statement = select(wrapped_keys).where(_is(purpose, object_id))
+    return at_most_one(WrappedKey, await connection.execute(statement))
+
+
+async def under_version(
+    connection: AsyncConnection,
+    controller_id: str,
+    version: int,
+    *,
+    but_cases: Sequence[str],
+    limit: int,
+) -> Sequence[WrappedKey]:
+    """Keys still wrapped under this version, but for those of some cases."""
+    statement = (
+        select(wrapped_keys)
+        .where(wrapped_keys.c.controller_id == controller_id, wrapped_keys.c.version == version)
+        .where(func.coalesce(wrapped_keys.c.case_id, "").not_in(list(but_cases)))
+        .order_by(wrapped_keys.c.purpose, wrapped_keys.c.object_id)
+        .limit(limit)
+    )
+    return every(WrappedKey, await connection.execute(statement))
+
+
+async def replace(tx: AsyncConnection, key: WrappedKey, wrapped: bytes, version: int) -> None:
+    """Put a re-wrapped key in place of this one, unless it changed or went meanwhile.
+
+    Raises:
+        StaleKeyVersionError: `version` is not the current one.
+    """
+    await _hold_current(tx, key.controller_id, version)
+    await tx.execute(
+        update(wrapped_keys)
+        .where(_is(key.purpose, key.object_id), wrapped_keys.c.version == key.version)
+        .values(wrapped=wrapped, version=version)
+    )
+
+
+async def remove(tx: AsyncConnection, purpose: str, object_id: str) -> None:
+    """Delete one wrapped key; idempotent."""
+    await tx.execute(delete(wrapped_keys).where(_is(purpose, object_id)))
+
+
+async def remove_case(tx: AsyncConnection, case_id: str) -> None:
+    """Delete every wrapped key of a case; idempotent."""
+    await tx.execute(delete(wrapped_keys).where(wrapped_keys.c.case_id == case_id))
+
+
+async def objects(connection: AsyncConnection, purpose: str, before: datetime) -> Sequence[str]:
+    """Ids of all objects with a key of this purpose made before a time, for the sweep."""
+    statement = select(wrapped_keys.c.object_id).where(
+        wrapped_keys.c.purpose == purpose, wrapped_keys.c.created_at < before
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def enter_in_ledger(
+    tx: AsyncConnection, case_id: str, controller_id: str, at: datetime, certificate_sha256: bytes
+) -> None:
+    """Add an erasure to the ledger that a restore replays; idempotent."""
+    there = select(erasure_ledger.c.case_id).where(erasure_ledger.c.case_id == case_id)
+    if (await tx.execute(there)).one_or_none() is None:
+        await tx.execute(
+            insert(erasure_ledger).values(
+                case_id=case_id,
+                controller_id=controller_id,
+                erased_at=at,
+                certificate_sha256=certificate_sha256,
+            )
+        )
+
+
+async def _hold_current(tx: AsyncConnection, controller_id: str, version: int) -> None:
+    held = (
+        select(controller_versions.c.version)
+        .where(
+            controller_versions.c.controller_id == controller_id,
+            controller_versions.c.state == "current",
+        )
+        .with_for_update()
+    )
+    if (await tx.execute(held)).scalar_one_or_none() != version:
+        raise StaleKeyVersionError(f"version {version} of controller {controller_id}")
+
+
+def _is(purpose: str, object_id: str) -> ColumnElement[Any]:
+    return (wrapped_keys.c.purpose == purpose) & (wrapped_keys.c.object_id == object_id)

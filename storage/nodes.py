@@ -1,0 +1,50 @@
+"""Which processes are alive, and which key versions each has let go of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.schema import drops, nodes
+
+
+async def beat(tx: AsyncConnection, node_id: str, now: datetime, until: datetime) -> None:
+    """Say that this node lives until then."""
+    alive = await tx.execute(update(nodes).where(nodes.c.id == node_id).values(expires_at=until))
+    if alive.rowcount == 0:
+        await tx.execute(insert(nodes).values(id=node_id, started_at=now, expires_at=until))
+
+
+async def leave(tx: AsyncConnection, node_id: str) -> None:
+    """Sign this node off; idempotent."""
+    await tx.execute(delete(drops).where(drops.c.node_id == node_id))
+    await tx.execute(delete(nodes).where(nodes.c.id == node_id))
+
+
+async def dropped(tx: AsyncConnection, node_id: str, controller_id: str, version: int) -> None:
+    """Note that this node holds the version no more; idempotent."""
+    row = {"node_id": node_id, "controller_id": controller_id, "version": version}
+    there = select(drops.c.node_id).filter_by(**row)
+    if (await tx.execute(there)).one_or_none() is None:
+        await tx.execute(insert(drops).values(row))
+
+
+async def has_dropped(
+    connection: AsyncConnection, node_id: str, controller_id: str, version: int
+) -> bool:
+    """Whether this node said so."""
+    row = {"node_id": node_id, "controller_id": controller_id, "version": version}
+    return (await connection.execute(select(drops.c.node_id).filter_by(**row))).first() is not None
+
+
+async def still_holding(
+    connection: AsyncConnection, controller_id: str, version: int, now: datetime
+) -> frozenset[str]:
+    """Living nodes that have not said that they dropped this version."""
+    said = select(drops.c.node_id).where(
+        drops.c.controller_id == controller_id, drops.c.version == version
+    )
+    statement = select(nodes.c.id).where(nodes.c.expires_at > now, nodes.c.id.not_in(said))
+    return frozenset((await connection.execute(statement)).scalars())
