@@ -51,7 +51,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             self.url, pool_pre_ping=not self.is_sqlite, hide_parameters=True
         )
-        # SQLite has one writer; waiting for it here is fair and cheap, waiting in SQLite is neither.
+        # SQLite has one writer. Waiting for it here is fair and cheap; in SQLite it is neither.
         self._writer = asyncio.Lock() if self.is_sqlite else None
         if self.is_sqlite:
             self._create_private_file()

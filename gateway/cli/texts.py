@@ -67,6 +67,10 @@ SET_UP = Words(
 LISTENING = Words("Listening on {address}", "Luistert op {address}")
 CLIENT_ADDED = Words("Client {id} added.", "Klant {id} toegevoegd.")
 USER_ADDED = Words("User {id} added.", "Gebruiker {id} toegevoegd.")
+NO_PASSWORD = Words(
+    "The first line of stdin is empty: put the password there.",
+    "De eerste regel van stdin is leeg: zet daar het wachtwoord.",
+)
 PASSWORD_SET = Words("Password of {email} set.", "Wachtwoord van {email} ingesteld.")
 TOKEN_CREATED = Words(
     "{token}\nIt is shown this once. Whoever has it acts as {email}; keep it in KLUIS_TOKEN.",

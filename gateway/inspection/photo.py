@@ -7,6 +7,8 @@ from gateway.inspection.errors import TooManyPixelsError
 from gateway.inspection.exif import UPRIGHT, read_exif
 from gateway.inspection.report import Limits, Removed
 
+_COMMON_PROFILE = b"sRGB", "sRGB".encode("utf-16-be")  # as ICC 2 and ICC 4 write its name
+
 
 @dataclass(slots=True)
 class Photo:
@@ -54,6 +56,5 @@ class Photo:
     @property
     def colours_changed(self) -> bool:
         """Whether colours may look different without the profile: it was not the sRGB one."""
-        names = b"sRGB", "sRGB".encode("utf-16-be")
-        return bool(self.profile) and not any(name in self.profile for name in names)
+        return bool(self.profile) and not any(name in self.profile for name in _COMMON_PROFILE)
 

@@ -251,3 +251,18 @@ class Result:
     report: Report
     clean: bytes = field(repr=False)
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What a worker reached beyond its limits, which hold everywhere.
+
+    Attributes:
+        network: A network namespace of its own, with nothing in it.
+        files: No path can be opened or executed (Landlock).
+        memory: Memory is locked, so that nothing of a file is swapped to a disk.
+    """
+
+    network: bool
+    files: bool
+    memory: bool

@@ -28,6 +28,7 @@ Vertices = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.int64]
 
 GRID_PER_MM = 1e8
+_ODD = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2^64 divided by the golden ratio, made odd
 _BLOCK = 32_768  # corners or triangles at a time: their temporaries stay in the cache
 
 
@@ -63,9 +64,7 @@ def topology(corners: npt.NDArray[np.float32]) -> Topology:
 
     keys = _edge_keys(a, b, c, bits)
     edges, direction = keys >> 1, keys & 1
-    first = np.empty(len(edges) + 1, dtype=np.bool_)  # one more, so that a run also ends
-    first[:1] = first[-1:] = True
-    np.not_equal(edges[1:], edges[:-1], out=first[1:-1])
+    first = np.append(_first_of_runs(edges), True)  # noqa: FBT003 - one more: the last run ends too
     alone = first[:-1] & first[1:]
     pair = first[:-2] & ~first[1:-1] & first[2:]
     unique, boundary = edges[first[:-1]], edges[alone]
@@ -95,10 +94,7 @@ def merge(points: npt.NDArray[np.float32]) -> tuple[Vertices, int]:
     bits = np.uint64(max(1, (count - 1).bit_length()))
     keys = _hashes(points, bits)
     keys.sort()
-    first = np.empty(count, dtype=np.bool_)
-    first[0] = True
-    groups = keys >> bits
-    np.not_equal(groups[1:], groups[:-1], out=first[1:])
+    first = _first_of_runs(keys >> bits)
     order = (keys & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)
 
     vertex_of = np.empty(count, dtype=np.int32)
@@ -121,17 +117,16 @@ def _grid(points: npt.NDArray[np.float32]) -> Keys:
 
 def _hashes(points: npt.NDArray[np.float32], bits: np.uint64) -> npt.NDArray[np.uint64]:
     """A multiplicative hash of each place; its lowest bits are replaced by the point's number."""
-    odd = [np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)]
     count = points.shape[1]
     keys = np.empty(count, dtype=np.uint64)
     low = (np.uint64(1) << bits) - np.uint64(1)
     for start in range(0, count, _BLOCK):
         block = keys[start : start + _BLOCK]
         block[:] = 0
-        for axis, factor in zip(points, odd, strict=True):
-            block += _grid(axis[start : start + _BLOCK]).view(np.uint64) * factor
+        for axis in points:
             block ^= block >> np.uint64(29)
-            block *= odd[2]
+            block ^= _grid(axis[start : start + _BLOCK]).view(np.uint64)
+            block *= _ODD
         block &= ~low
         block |= np.arange(start, start + len(block), dtype=np.uint64)
     return keys
@@ -205,8 +200,7 @@ def _pieces(edges: Keys, bits: int, vertices: int) -> int:
         bits: Width of a vertex number.
         vertices: Vertex numbers lie below it.
     """
-    low = (edges >> bits).astype(np.int32)
-    high = (edges & ((1 << bits) - 1)).astype(np.int32)
+    low, high = _ends(edges, bits)
     touched = np.zeros(vertices, dtype=np.bool_)
     touched[low] = touched[high] = True
     untouched = vertices - int(np.count_nonzero(touched))
@@ -222,6 +216,19 @@ def _pieces(edges: Keys, bits: int, vertices: int) -> int:
         tails, heads = parent.take(low), parent.take(high)
         bridge = tails != heads
         tails, heads = tails[bridge].astype(np.int64), heads[bridge].astype(np.int64)
-        keys = np.unique((np.minimum(tails, heads) << 32) | np.maximum(tails, heads))
-        low, high = (keys >> 32).astype(np.int32), (keys & 0xFFFF_FFFF).astype(np.int32)
+        edges = (np.minimum(tails, heads) << bits) | np.maximum(tails, heads)
+        edges.sort()
+        edges = edges[_first_of_runs(edges)]
+        low, high = _ends(edges, bits)
     return vertices - untouched
+
+
+def _ends(edges: Keys, bits: int) -> tuple[Vertices, Vertices]:
+    return (edges >> bits).astype(np.int32), (edges & ((1 << bits) - 1)).astype(np.int32)
+
+
+def _first_of_runs(ordered: Keys | npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Where a value differs from the one before it."""
+    first = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return first

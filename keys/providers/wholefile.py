@@ -31,7 +31,7 @@ def replace_whole(path: Path, content: bytes) -> None:
     """Make `content` the whole file, durably. The caller holds the lock alone.
 
     Raises:
-        OSError: The disk failed. The file is the old or the new one; `sync` tells which is durable.
+        OSError: The disk failed. The file is the old or the new one, and perhaps not durable.
     """
     remove_leftover(path)
     fresh = _fresh(path)
@@ -42,7 +42,7 @@ def replace_whole(path: Path, content: bytes) -> None:
         raise
     with _held(path) as old:
         fresh.rename(path)
-        _sync_directory(path)
+        _fsync(path.parent)
         if old is not None:
             # Replaced and durable: what fails from here on takes nothing back.
             with suppress(OSError):
@@ -61,10 +61,8 @@ def remove_leftover(path: Path) -> None:
 
 def sync(path: Path) -> None:
     """Make what the file holds durable, whoever wrote it."""
-    with _held(path) as file:
-        if file is not None:
-            os.fsync(file)
-    _sync_directory(path)
+    _fsync(path)
+    _fsync(path.parent)
 
 
 def _fresh(path: Path) -> Path:
@@ -100,8 +98,8 @@ def _overwrite(descriptor: int) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -51,11 +51,11 @@ class InclusionProof:
 async def events_of_case(connection: AsyncConnection, case_id: str) -> list[StoredEvent]:
     """Every event of a case in the order of the log; those without a place yet come last."""
     rows = await connection.execute(
-        select(events.c.index, events.c.number, events.c.record)
+        select(events.c.index.label("place"), events.c.number, events.c.record)
         .where(events.c.case_id == case_id, events.c.record.is_not(None))
         .order_by(events.c.index.is_(None), events.c.index, events.c.id)
     )
-    return [StoredEvent(row.index, row.number, json.loads(row.record)) for row in rows]
+    return [StoredEvent(row.place, row.number, json.loads(row.record)) for row in rows]
 
 
 async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | None:
@@ -66,7 +66,7 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
     """
     entry = (
         await connection.execute(
-            select(log_entries.c.index, log_entries.c.commitment)
+            select(log_entries.c.index.label("place"), log_entries.c.commitment)
             .join(events, events.c.index == log_entries.c.index)
             .where(events.c.id == event_id)
         )
@@ -78,9 +78,9 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
             .limit(1)
         )
     ).one_or_none()
-    if entry is None or last is None or last.size <= entry.index:
+    if entry is None or last is None or last.size <= entry.place:
         return None
-    index, size = entry.index, last.size
+    index, size = entry.place, last.size
     hashes = await connection.run_sync(
         lambda sync: Tree(tile_reader(sync)).inclusion_proof(index, size)
     )

@@ -26,13 +26,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import rfc8785
 import structlog
 from sqlalchemy import (
     Connection,
-    Row,
     bindparam,
     exists,
     func,
@@ -218,7 +216,7 @@ def _size(connection: Connection) -> int:
 
 def _number(connection: Connection, size: int) -> list[_Numbered]:
     """Give the waiting events, oldest id first, their index and their controller's number."""
-    waiting: Sequence[Row[Any]] = connection.execute(
+    waiting = connection.execute(
         select(events.c.id, events.c.controller_id, events.c.record, events.c.salt)
         .where(events.c.index.is_(None))
         .order_by(events.c.id)

@@ -23,7 +23,6 @@ from storage.accesslog.tree import (
     HASH_SIZE,
     TILE_WIDTH,
     RunningRoot,
-    Tiles,
     extend,
     leaf_hash,
 )
@@ -82,8 +81,8 @@ class _Verifier:
     open_note: OpenNote
     head: Head | None
     tree: RunningRoot = field(default_factory=RunningRoot)
-    # The last tile of each level as recomputed. Never read from the database.
-    last_tiles: Tiles = field(default_factory=dict)
+    # The last tile of each level: its number, its hashes as recomputed here.
+    last_tiles: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     numbers: dict[str | None, int] = field(default_factory=dict)
     covered: int = 0  # size of the last checkpoint that was right
 
@@ -134,9 +133,11 @@ class _Verifier:
 
     def _by_index(self, table: Table, start: int, stop: int) -> dict[int, Row[Any]]:
         rows = self.connection.execute(
-            select(table).where(table.c.index >= start, table.c.index < stop)
+            select(table.c.index.label("place"), table).where(
+                table.c.index >= start, table.c.index < stop
+            )
         )
-        return {row.index: row for row in rows}
+        return {row.place: row for row in rows}
 
     def _check_event(self, index: int, entry: Row[Any] | None, event: Row[Any] | None) -> None:
         if entry is None:
@@ -160,7 +161,7 @@ class _Verifier:
 
     def _check_tiles(self, start: int, leaves: Sequence[bytes]) -> None:
         """Compare what is stored, as far as these leaves go; the last tiles may go further."""
-        changed = extend(start, leaves, lambda level, number: self.last_tiles[level, number])
+        changed = extend(start, leaves, lambda level, _: self.last_tiles[level][1])
         stored = tile_reader(self.connection)
         for (level, number), hashes in changed.items():
             found = stored(level, number)[: len(hashes)]
@@ -170,7 +171,7 @@ class _Verifier:
                     position * TILE_WIDTH**level,
                     f"tile {level}/{number} is not that of the entries",
                 )
-        self.last_tiles = {key: changed[key] for key in _rightmost(changed)} or self.last_tiles
+            self.last_tiles[level] = (number, hashes)
 
     def _check_checkpoints(self, leaves: Sequence[bytes]) -> None:
         """Add the leaves one by one, and compare the root at each size that was signed."""
@@ -210,7 +211,9 @@ class _Verifier:
         if signed > size:
             raise _WrongError(size, f"{signed} entries were signed, {size} are there")
         stored = tile_reader(self.connection)
-        too_long = any(stored(*key) != hashes for key, hashes in self.last_tiles.items())
+        too_long = any(
+            stored(level, number) != hashes for level, (number, hashes) in self.last_tiles.items()
+        )
         count = self.connection.scalar(select(func.count()).select_from(tiles))
         if too_long or count != _tile_count(size):
             raise _WrongError(size, "there are tiles beyond the last entry")
@@ -218,9 +221,12 @@ class _Verifier:
 
 def _columns_agree(event: Row[Any]) -> bool:
     """Is the event found by the same id, time, controller and case that its record states?"""
-    record = json.loads(event.record)
-    stated = AccessEvent.from_record(record)
-    return (record["number"], stated.id, stated.at, stated.controller_id, stated.case_id) == (
+    try:
+        record = json.loads(event.record)
+        number, stated = record["number"], AccessEvent.from_record(record)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return (number, stated.id, stated.at, stated.controller_id, stated.case_id) == (
         event.number,
         event.id,
         event.at,
@@ -231,19 +237,11 @@ def _columns_agree(event: Row[Any]) -> bool:
 
 def _first_difference(found: bytes, hashes: bytes) -> int:
     """The position of the first hash that differs or is missing."""
-    for position in range(len(hashes) // HASH_SIZE):
-        span = slice(position * HASH_SIZE, (position + 1) * HASH_SIZE)
-        if found[span] != hashes[span]:
-            return position
-    raise AssertionError
-
-
-def _rightmost(changed: Tiles) -> list[tuple[int, int]]:
-    """The last tile of each level."""
-    last: dict[int, int] = {}
-    for level, number in changed:
-        last[level] = max(number, last.get(level, 0))
-    return list(last.items())
+    return next(
+        at // HASH_SIZE
+        for at in range(0, len(hashes), HASH_SIZE)
+        if found[at : at + HASH_SIZE] != hashes[at : at + HASH_SIZE]
+    )
 
 
 def _tile_count(size: int) -> int:

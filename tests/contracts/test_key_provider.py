@@ -12,7 +12,8 @@ from keys.context import Context, Purpose
 from keys.errors import UnknownKeyVersionError, UnknownSigningKeyError, UnsealError
 from keys.keyring import Keyring
 from keys.providers import KeyProvider
-from keys.providers.local import LocalKeyring, ScryptCost
+from keys.providers.keyfile import ScryptCost
+from keys.providers.local import LocalKeyring
 from keys.secret import SecretKey
 from keys.signing import Verifier
 

@@ -5,7 +5,8 @@ import pytest
 from keys.context import Context, Purpose
 from keys.errors import UnknownKeyVersionError, UnsealError
 from keys.keyring import Keyring
-from keys.providers.local import LocalKeyring, ScryptCost
+from keys.providers.keyfile import ScryptCost
+from keys.providers.local import LocalKeyring
 from keys.secret import SecretKey
 
 CASE = Context(Purpose.CASE_KEY, "practice", "case")

@@ -1,0 +1,185 @@
+"""`kluis case`: make, find, show, hand over and complete cases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gateway.cli import options, texts
+from gateway.cli.client import JsonObject, connect
+from gateway.cli.output import Output, size, table
+
+app = options.group("case", "Cases: create, find, show, assign, submit, complete.")
+
+
+class Treatment(StrEnum):
+    """What is asked of the planner."""
+
+    ALIGNER = "aligner"
+    RETAINER = "retainer"
+    CROWN_BRIDGE = "crown_bridge"
+    IMPLANT = "implant"
+    OTHER = "other"
+
+
+Email = Annotated[
+    str, typer.Argument(metavar="EMAIL", help="The planner's address.", show_default=False)
+]
+PatientName = Annotated[str, typer.Option(help="Name of the patient.", show_default=False)]
+BirthDate = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="YYYY-MM-DD.", show_default=False)
+]
+PatientNumber = Annotated[str, typer.Option(help="The practice's own number.", show_default=False)]
+Notes = Annotated[str, typer.Option(help="What the planner should know.")]
+TreatmentOption = Annotated[Treatment, typer.Option(help="What is asked for.")]
+State = Annotated[str | None, typer.Option(help="Only cases in this state.", show_default=False)]
+Search = Annotated[
+    str | None,
+    typer.Option("--patient-number", help="Only this patient's cases.", show_default=False),
+]
+
+
+async def create(
+    patient_name: PatientName,
+    birth_date: BirthDate,
+    patient_number: PatientNumber,
+    notes: Notes = "",
+    treatment: TreatmentOption = Treatment.ALIGNER,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Create a case. Others on this machine can see the words of a running command."""
+    patient = {
+        "name": patient_name,
+        "birth_date": birth_date.date().isoformat(),
+        "number": patient_number,
+    }
+    body = {"patient": patient, "notes": notes, "treatment": treatment.value}
+    async with connect(server) as client:
+        case = await client.post("cases", body)
+    answer = {"id": case["id"], "pseudonym": case["pseudonym"]}
+    Output(as_json).answer(answer, texts.CASE_CREATED.say(**answer))
+
+
+async def list_cases(
+    state: State = None,
+    patient_number: Search = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """List the cases that you may see, the newest first."""
+    async with connect(server) as client:
+        if patient_number is not None:
+            # In the body: an address is written to logs on the way, a body is not.
+            page = await client.post("cases/search", {"patient_number": patient_number})
+        else:
+            page = await client.get("cases", **_given(state=state))
+        cases: list[JsonObject] = page["cases"]
+        while page["next"] is not None and patient_number is None:
+            page = await client.get("cases", **_given(state=state, before=page["next"]))
+            cases += page["cases"]
+    if patient_number is not None and state is not None:
+        cases = [case for case in cases if case["state"] == state]
+    columns = ("id", "pseudonym", "state", "treatment", "created_at")
+    Output(as_json).answer(
+        cases, table(columns, [[case[column] for column in columns] for case in cases])
+    )
+
+
+async def show(
+    case: options.Case,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Show a case with its files and its planners."""
+    async with connect(server) as client:
+        view = await client.get(f"cases/{case}")
+    Output(as_json).answer(view, _sheet(view))
+
+
+async def assign(
+    case: options.Case,
+    email: Email,
+    until: options.Day = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Assign a planner to a case, for good or until the end of a day."""
+    body = {"email": email, "until": None if until is None else until.date().isoformat()}
+    async with connect(server) as client:
+        view = await client.post(f"cases/{case}/assignments", body)
+    Output(as_json).answer(view, texts.CASE_ASSIGNED.say(id=case, email=email))
+
+
+async def submit(
+    case: options.Case,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Submit a draft: its files can no longer be changed, and planning can begin."""
+    async with connect(server) as client:
+        view = await client.post(f"cases/{case}/submission")
+    Output(as_json).answer(view, texts.CASE_STATE.say(id=case, state=view["state"]))
+
+
+async def complete(
+    case: options.Case,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Complete a case: its plan is ready for the practice."""
+    async with connect(server) as client:
+        view = await client.post(f"cases/{case}/completion")
+    Output(as_json).answer(view, texts.CASE_STATE.say(id=case, state=view["state"]))
+
+
+CREATE = (
+    'kluis case create --patient-name "A. de Vries" --birth-date 1990-05-17 --patient-number 4711'
+)
+options.command(app, "create", example=CREATE)(create)
+options.command(app, "list", example="kluis case list --state submitted")(list_cases)
+options.command(app, "show", example="kluis case show CASE")(show)
+options.command(
+    app, "assign", example="kluis case assign CASE planner@lab.example --until 2026-12-31"
+)(assign)
+options.command(app, "submit", example="kluis case submit CASE")(submit)
+options.command(app, "complete", example="kluis case complete CASE")(complete)
+
+
+def _given(**query: str | None) -> dict[str, str]:
+    return {name: value for name, value in query.items() if value is not None}
+
+
+def _sheet(view: JsonObject) -> Table:
+    """The case as a table of two columns; a file or planner has a row of its own."""
+    patient = view["patient"] or {}
+    rows: list[tuple[str, object]] = [
+        ("case", view["id"]),
+        ("state", f"{view['state']} (being erased)" if view["frozen"] else view["state"]),
+        ("treatment", view["treatment"]),
+        ("pseudonym", view["pseudonym"]),
+        ("age", view["age_years"]),
+        *((f"patient {name}", value) for name, value in patient.items()),
+        ("notes", view["notes"]),
+        ("created", view["created_at"]),
+        ("submitted", view["submitted_at"]),
+        ("completed", view["completed_at"]),
+        *(("planner", _planner(assignment)) for assignment in view["assignments"]),
+        *(("file", _file(file)) for file in view["files"]),
+    ]
+    return table(("", ""), [row for row in rows if row[1] not in (None, "")])
+
+
+def _planner(assignment: JsonObject) -> str:
+    until = assignment["ends_at"]
+    return assignment["email"] + (f" until {until}" if until else "")
+
+
+def _file(view: JsonObject) -> str:
+    name = view["name"] or f"{view['kind']} {view['number']}"
+    length = view["length"] if view["size"] is None else view["size"]
+    return f"{view['id']}  {name}  {view['state']}  {size(length)}"

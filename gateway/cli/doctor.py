@@ -1,0 +1,187 @@
+"""`kluis doctor`: whether this machine and this data directory are fit, and what to do if not."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import typer
+from aiohttp import http_parser
+
+from gateway.cli import options
+from gateway.cli.errors import FAILED, CommandError, explain
+from gateway.cli.output import Output, size, table
+from gateway.cli.passphrase import at_hand
+from gateway.settings import Settings, load
+
+State = Literal["ok", "warning", "failed"]
+
+GiB = 1024**3
+LITTLE_DISK, NO_DISK = 10 * GiB, 1 * GiB
+CLOCK_SLACK = 2.0  # seconds; a clock may be slewed
+CONFINEMENT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What.
+        state: A warning may be right here; what failed is not.
+        found: What it is.
+        remedy: What to do; empty where there is nothing to do.
+    """
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    options.command(app, "doctor", example="kluis doctor --data ./data")(doctor)
+
+
+async def doctor(data: options.Data = None, as_json: options.Json = False) -> None:
+    """Check permissions, disk, keys, schema, clock and confinement, and say what to do."""
+    checks = await examine(load(data=data))
+    failed = any(check.state == "failed" for check in checks)
+    rows = [(check.name, check.state, check.found, check.remedy) for check in checks]
+    answer = {"ok": not failed, "checks": [asdict(check) for check in checks]}
+    Output(as_json).answer(answer, table(("check", "state", "found", "what to do"), rows))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Every check, in the order in which to put things right."""
+    if not settings.keyring_path.exists():
+        remedy = f"run `kluis init --data {settings.data}`, or choose another with --data"
+        found = [Check("set-up", "failed", f"nothing in {settings.data}", remedy)]
+    else:
+        found = [
+            Check("set-up", "ok", str(settings.data)),
+            *permissions(settings),
+            disk(settings.data),
+            await keyring(settings),
+            await schema("main database", settings.main_database, "main"),
+            await schema("keystore", settings.keystore_database, "keystore"),
+            clock(settings.log_head_path, time.time()),
+        ]
+    return [*found, parser(), await confinement(settings), memory(), *network(settings)]
+
+
+def permissions(settings: Settings) -> Iterator[Check]:
+    """Nobody else may enter the directory; what lies in it is private as well."""
+    ours = os.geteuid()
+    for path in (settings.data, *sorted(settings.data.iterdir())):
+        status = path.lstat()
+        open_to_others = 0o022 if path == settings.log_key_path else 0o077
+        if status.st_uid != ours:
+            remedy = f"run as its owner, or: chown -R $(id -u) {settings.data}"
+            yield Check("owner", "failed", f"{path} belongs to user {status.st_uid}", remedy)
+        elif status.st_mode & open_to_others:
+            remedy = f"chmod go-rwx {path}"
+            yield Check("permissions", "failed", f"{path} is open to others", remedy)
+    if settings.passphrase_file and settings.passphrase_file.stat().st_mode & 0o077:
+        remedy = f"chmod 0400 {settings.passphrase_file}"
+        yield Check("passphrase file", "warning", "others may read it", remedy)
+
+
+def disk(data: Path) -> Check:
+    """An upload that finds the disk full is refused; the log needs room as well."""
+    free = shutil.disk_usage(data).free
+    state: State = "failed" if free < NO_DISK else "warning" if free < LITTLE_DISK else "ok"
+    remedy = "" if state == "ok" else "make room, or move the data directory to a larger disk"
+    return Check("disk", state, f"{size(free)} free", remedy)
+
+
+async def keyring(settings: Settings) -> Check:
+    """Whether the passphrase opens the keyring, where it is at hand."""
+    from keys.providers.local import LocalKeyring  # noqa: PLC0415 - see operator.rooms_of
+
+    try:
+        passphrase = at_hand(settings)
+        if passphrase is None:
+            remedy = "set KLUIS_PASSPHRASE or KLUIS_PASSPHRASE_FILE to have it tried"
+            return Check("keyring", "warning", "there, not opened", remedy)
+        await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
+    except (CommandError, KeysError) as error:
+        return Check("keyring", "failed", error.code, explain(error).message)
+    return Check("keyring", "ok", "opens")
+
+
+async def schema(name: str, url: str, room: Literal["main", "keystore"]) -> Check:
+    """Whether a database can be read and is of this version."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see operator.rooms_of
+
+    from storage.database import Database  # noqa: PLC0415
+
+    database = Database(url, room)
+    try:
+        await database.check_schema()
+    except SchemaError as error:
+        return Check(name, "failed", "of another version", str(error))
+    except (SQLAlchemyError, OSError) as error:
+        remedy = "check that the database runs and its address is right"
+        return Check(name, "failed", type(error).__name__, remedy)
+    finally:
+        await database.close()
+    return Check(name, "ok", "of this version")
+
+
+def clock(head: Path, now: float) -> Check:
+    """The clock must not be before the last checkpoint: deadlines and the log follow it."""
+    if head.exists() and head.stat().st_mtime > now + CLOCK_SLACK:
+        early = head.stat().st_mtime - now
+        remedy = "set the clock (timedatectl set-ntp true) before serving"
+        return Check("clock", "failed", f"{early:.0f} s before the last checkpoint", remedy)
+    return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now)))
+
+
+def parser() -> Check:
+    """The parser in Python is slower, and more lenient with requests made to confuse a proxy."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        remedy = "install aiohttp from a wheel of this platform, not from source"
+        return Check("HTTP parser", "failed", "Python only", remedy)
+    return Check("HTTP parser", "ok", "in C")
+
+
+def memory() -> Check:
+    """Keys and scans stay out of swap only where memory may be locked."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    swaps = Path("/proc/swaps")
+    swapping = not swaps.exists() or len(swaps.read_text("ascii").splitlines()) > 1
+    if soft == resource.RLIM_INFINITY:
+        return Check("memory", "ok", "can be locked")
+    if not swapping:
+        return Check("memory", "ok", "there is no swap")
+    remedy = "set LimitMEMLOCK=infinity in the unit, encrypt the swap, or turn it off"
+    return Check("memory", "warning", "may be written to swap", remedy)
+
+
+def network(settings: Settings) -> Iterator[Check]:
+    """Plain HTTP stays on this machine; what stands before it must not write scans to its disk."""
+    try:
+        loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = settings.host == "localhost"
+    if not loopback:
+        remedy = "listen on 127.0.0.1 behind a proxy that speaks TLS"
+        yield Check("listening", "warning", f"plain HTTP on {settings.host}", remedy)
+    if settings.trusted_proxies:
+        remedy = (
+            "nginx: `proxy_request_buffering off; proxy_buffering off;`"
+            " or it writes scans in plain to its own temporary folder"
+        )
+        yield Check("proxy", "warning", "stands in front; cannot be seen from here", remedy)

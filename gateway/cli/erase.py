@@ -1,0 +1,71 @@
+"""`kluis erase`: erase a case for good, and get the certificate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.cli import options, texts
+from gateway.cli.client import JsonObject, Patience, connect
+from gateway.cli.errors import UnfinishedError, UsageError
+from gateway.cli.output import Output
+from gateway.cli.texts import Words
+
+# An erasure waits for every living key of the practice and for the next checkpoint.
+ERASURE = Patience(first=0.2, longest=5.0, total=1800.0)
+_CONFIRM = Words(
+    "This cannot be undone: give --confirm with the id of the case, the same as CASE.",
+    "Dit kan niet ongedaan worden gemaakt: geef --confirm met het nummer van de casus.",
+)
+
+Reason = Annotated[str, typer.Option(help="Why; it stays in the log.", show_default=False)]
+Confirm = Annotated[
+    str | None,
+    typer.Option(metavar="CASE", help="The id again; else it is asked for.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    example = 'kluis erase CASE --reason "request of the patient"'
+    options.command(app, "erase", example=example)(erase)
+
+
+async def erase(
+    case: options.Case,
+    reason: Reason,
+    confirm: Confirm = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Erase a case for good and print the certificate. Run again, it goes on waiting."""
+    out = Output(as_json)
+    if confirm is None and sys.stdin.isatty():
+        confirm = typer.prompt(texts.TYPE_CASE.say(), err=True)
+    if confirm != case:
+        raise UsageError("confirm", _CONFIRM)
+    path = f"cases/{case}/erasure"
+    async with connect(server) as client:
+        await client.post(path, {"reason": reason, "confirm": confirm})
+        said = ""
+        view: JsonObject
+        async for view in client.wait(path, done=_is_done, patience=ERASURE, state="step"):
+            if view["step"] != said:
+                said = view["step"]
+                out.say(texts.ERASING.say(step=said))
+            if _is_done(view):
+                out.say(texts.ERASED.say())
+                out.answer(view["certificate"], _legible(view["certificate"]))
+                return
+    raise UnfinishedError(state=said)
+
+
+def _is_done(view: JsonObject) -> bool:
+    return bool(view["step"] == "done")
+
+
+def _legible(certificate: object) -> str:
+    return certificate if isinstance(certificate, str) else json.dumps(certificate, indent=2)

@@ -1,0 +1,52 @@
+"""The command as a whole: its groups, and the one place where a failure becomes an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from gateway.cli import case, demo, doctor, download, erase, log, operator, upload
+from gateway.cli.errors import explain
+from gateway.cli.output import Output
+
+app = typer.Typer(
+    name="kluis",
+    help="Kluis: takes in clinical scans, seals them, and proves who touched them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+operator.register(app)
+doctor.register(app)
+demo.register(app)
+app.add_typer(case.app)
+upload.register(app)
+download.register(app)
+erase.register(app)
+app.add_typer(log.app)
+
+_STOPPED_BY_HAND = 130  # what typer makes of Ctrl-C
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What was typed behind `kluis`.
+
+    Returns:
+        The exit code: 0 done, 1 refused or failed, 2 what was typed or set cannot be right.
+    """
+    failure: BaseException
+    try:
+        code = app(list(arguments), prog_name="kluis", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the last one to see it; nobody sees a traceback
+        failure = error
+    else:
+        if code != _STOPPED_BY_HAND:
+            return int(code or 0)
+        failure = KeyboardInterrupt()
+    told = explain(failure)
+    Output(as_json="--json" in arguments).fail(told)
+    return told.exit_code

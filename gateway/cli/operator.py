@@ -1,0 +1,273 @@
+"""What the operator runs beside the data directory: set-up, serving, clients, users, tokens."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from gateway.cli import options, texts
+from gateway.cli.errors import UsageError
+from gateway.cli.output import Output, table
+from gateway.cli.passphrase import ask_secret, passphrase
+from gateway.settings import Settings, load
+
+if TYPE_CHECKING:
+    from gateway.app import Rooms
+
+DEFAULT_OFFICER = "privacy-officer@localhost"
+
+clients = options.group("client", "Clients: the practices whose patients' scans come in.")
+users = options.group("user", "Users: the people who may sign in.")
+tokens = options.group("token", "Tokens: for people and programs that use the command or API.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)]
+ClientEmail = Annotated[
+    str, typer.Option("--email", help="Where notices to the practice go.", show_default=False)
+]
+Role = Annotated[
+    str,
+    typer.Option(
+        help="dentist, coordinator, planner, privacy_officer or administrator.",
+        show_default=False,
+    ),
+]
+ClientId = Annotated[
+    str | None, typer.Option("--client", help="Practice of a dentist.", show_default=False)
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
+]
+Officer = Annotated[
+    str | None,
+    typer.Option(help=f"First privacy officer; else {DEFAULT_OFFICER}.", show_default=False),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)]
+Port = Annotated[int | None, typer.Option(help="Port; 0: any free one.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(help="Serving processes.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the operator's commands to the application."""
+    options.command(app, "init", example="kluis init --data ./data")(init)
+    app.command("serve", epilog=options.epilog("kluis serve --data ./data --port 8460"))(serve)
+    for sub in (clients, users, tokens):
+        app.add_typer(sub)
+    options.command(app, "settings", example="kluis settings --data ./data")(settings)
+    options.command(app, "sweep", example="kluis sweep --data ./data")(sweep)
+
+
+@asynccontextmanager
+async def rooms_of(data: Path | None) -> AsyncIterator[Rooms]:
+    """The rooms of a data directory, unlocked."""
+    # The rooms bring SQLAlchemy along: half a second that a person's command need not wait.
+    from gateway.app import open_rooms  # noqa: PLC0415
+
+    chosen = load(data=data)
+    async with open_rooms(chosen, passphrase(chosen)) as rooms:
+        yield rooms
+
+
+async def init(
+    data: options.Data = None, officer: Officer = None, as_json: options.Json = False
+) -> None:
+    """Set up a data directory: keyring, databases, log key, first privacy officer."""
+    from gateway.app import initialise  # noqa: PLC0415 - see rooms_of
+
+    chosen = load(data=data)
+    if officer is None and sys.stdin.isatty() and not as_json:
+        officer = typer.prompt("E-mail of the privacy officer", default=DEFAULT_OFFICER, err=True)
+    officer = officer or DEFAULT_OFFICER
+    key = await initialise(chosen, passphrase(chosen, new=True), officer)
+    Output(as_json).answer(
+        {"data": str(chosen.data), "log_public_key": key},
+        texts.SET_UP.say(data=chosen.data, key=key, officer=officer),
+    )
+
+
+def serve(
+    data: options.Data = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    as_json: options.Json = False,
+) -> None:
+    """Serve until SIGINT or SIGTERM; what is in flight is finished or durably parked."""
+    from gateway.app import run_server  # noqa: PLC0415 - see rooms_of
+
+    out = Output(as_json)
+
+    def listening(address: str) -> None:
+        out.answer({"listening": address}, texts.LISTENING.say(address=address))
+
+    chosen = load(data=data, host=host, port=port, workers=workers)
+    run_server(chosen, passphrase(chosen), listening)
+
+
+async def client_add(
+    name: Name, email: ClientEmail, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Add a practice, with keys of its own."""
+    async with rooms_of(data) as rooms:
+        client = await rooms.accounts.add_controller(name=name, email=email)
+    Output(as_json).answer({"id": client.id}, texts.CLIENT_ADDED.say(id=client.id))
+
+
+async def client_list(data: options.Data = None, as_json: options.Json = False) -> None:
+    """List the practices by name."""
+    async with rooms_of(data) as rooms:
+        found = await rooms.accounts.list_controllers()
+    rows = [
+        {"id": c.id, "name": c.name, "email": c.email, "created_at": c.created_at.isoformat()}
+        for c in found
+    ]
+    _answer_rows(Output(as_json), ("id", "name", "email", "created_at"), rows)
+
+
+async def user_add(
+    email: Email,
+    role: Role,
+    client: ClientId = None,
+    password_stdin: PasswordStdin = False,
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add a person. Without a password only tokens sign them in."""
+    password = _first_line() if password_stdin else None
+    async with rooms_of(data) as rooms:
+        account = await rooms.accounts.add_account(
+            email=email, role=role, controller_id=client, password=password
+        )
+    Output(as_json).answer({"id": account.id}, texts.USER_ADDED.say(id=account.id))
+
+
+async def user_list(data: options.Data = None, as_json: options.Json = False) -> None:
+    """List the people by e-mail address."""
+    async with rooms_of(data) as rooms:
+        found = await rooms.accounts.list_accounts()
+    columns = ("id", "email", "role", "client", "created_at", "disabled_at")
+    rows = [
+        {
+            "id": account.id,
+            "email": account.email,
+            "role": account.role,
+            "client": account.controller_id,
+            "created_at": account.created_at.isoformat(),
+            "disabled_at": account.disabled_at and account.disabled_at.isoformat(),
+        }
+        for account in found
+    ]
+    _answer_rows(Output(as_json), columns, rows)
+
+
+async def user_password(
+    email: Email,
+    password_stdin: PasswordStdin = False,
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give a person a new password, from stdin or asked for on a terminal."""
+    password = _first_line() if password_stdin else ask_secret("password", "Password", new=True)
+    async with rooms_of(data) as rooms:
+        await rooms.accounts.set_password(email=email, password=password)
+    Output(as_json).answer({"email": email}, texts.PASSWORD_SET.say(email=email))
+
+
+async def token_create(
+    email: Email,
+    until: options.Day = None,
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make a token of a person, for good or until the end of a day. It is shown this once."""
+    # The day ends where the operator is.
+    ends = None if until is None else (until + timedelta(days=1)).astimezone()
+    async with rooms_of(data) as rooms:
+        token = await rooms.accounts.create_token(email=email, expires_at=ends)
+    Output(as_json).answer({"token": token}, texts.TOKEN_CREATED.say(token=token, email=email))
+
+
+options.command(
+    clients, "add", example='kluis client add "Practice Zuid" --email info@practice.example'
+)(client_add)
+options.command(clients, "list", example="kluis client list --json")(client_list)
+options.command(
+    users, "add", example="kluis user add dentist@practice.example --role dentist --client ID"
+)(user_add)
+options.command(users, "list", example="kluis user list --json")(user_list)
+options.command(users, "password", example="kluis user password dentist@practice.example")(
+    user_password
+)
+options.command(
+    tokens, "create", example="kluis token create dentist@practice.example --until 2026-12-31"
+)(token_create)
+
+
+async def sweep(data: options.Data = None, as_json: options.Json = False) -> None:
+    """Remove what no row names any more: expired uploads, orphans of a crash."""
+    async with rooms_of(data) as rooms:
+        swept = asdict(await rooms.sweeper.sweep())
+    Output(as_json).answer(swept, texts.SWEPT.say(**swept))
+
+
+async def settings(data: options.Data = None, as_json: options.Json = False) -> None:
+    """Show every setting: its value, where it comes from, what it means."""
+    columns = ("name", "value", "source", "meaning")
+    given = {} if data is None else {"data": data}
+    _answer_rows(Output(as_json), columns, explained(load(**given), given))
+
+
+def explained(chosen: Settings, given: Mapping[str, object]) -> list[dict[str, object]]:
+    """Each setting with its value (a secret's is hidden), source and meaning.
+
+    Args:
+        chosen: The settings in force.
+        given: What the command line set.
+    """
+    file = chosen.data / "kluis.toml"
+    in_file = tomllib.loads(file.read_text()) if file.exists() else {}
+    in_environment = {name.upper() for name in os.environ}
+    rows: list[dict[str, object]] = []
+    for name, field in Settings.model_fields.items():
+        if name in given:
+            source = "command line"
+        elif f"KLUIS_{name.upper()}" in in_environment:
+            source = "environment"
+        else:
+            source = "kluis.toml" if name in in_file else "default"
+        # An address of a database may hold its password.
+        value = _hidden(getattr(chosen, name), secret=not field.repr)
+        meaning = field.description or ""
+        rows.append({"name": name, "value": value, "source": source, "meaning": meaning})
+    return rows
+
+
+def _hidden(value: Any, *, secret: bool) -> object:
+    if isinstance(value, SecretStr) or (secret and value):
+        return "(hidden)"
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _answer_rows(
+    out: Output, columns: tuple[str, ...], rows: list[dict[str, object]]
+) -> None:
+    out.answer(rows, table(columns, [[row[column] for column in columns] for row in rows]))
+
+
+def _first_line() -> str:
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise UsageError("password", texts.NO_PASSWORD)
+    return line

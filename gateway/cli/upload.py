@@ -1,0 +1,121 @@
+"""`kluis upload`: send files of a case, and say of each whether it was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import options, texts
+from gateway.cli.client import Client, JsonObject, Patience, connect
+from gateway.cli.errors import FAILED, RefusedError, UnfinishedError
+from gateway.cli.journal import Journal
+from gateway.cli.output import Output, size
+from gateway.cli.sender import LocalFile, Sender
+
+# A verdict takes seconds; a queue of large scans may take minutes.
+VERDICT = Patience(first=0.2, longest=2.0, total=900.0)
+_UNDECIDED = {"receiving", "received"}
+# What the server says of one file; anything else it refuses concerns the whole command.
+_OF_ONE_FILE = {400, 413, 415, 422}
+
+
+class Kind(StrEnum):
+    """What a file is to a case."""
+
+    SCAN = "scan"
+    PHOTO = "photo"
+    PLAN = "plan"
+
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Files to send.", show_default=False)
+]
+KindOption = Annotated[
+    Kind | None,
+    typer.Option(help="What the files are; else told by .stl, .jpg, .png, .pdf.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    options.command(app, "upload", example="kluis upload CASE upper.stl lower.stl front.jpg")(upload)
+
+
+async def upload(
+    case: options.Case,
+    files: Files,
+    kind: KindOption = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Send files to a case. After a break it goes on where it was, also when run again."""
+    out = Output(as_json)
+    chosen = [LocalFile.look(path, kind) for path in files]
+    async with connect(server) as client:
+        verdicts = [await upload_one(client, case, file, out) for file in chosen]
+    if as_json:
+        out.answer(verdicts, "")
+    if any(verdict["state"] != "accepted" for verdict in verdicts):
+        raise typer.Exit(FAILED)
+
+
+async def upload_one(client: Client, case_id: str, file: LocalFile, out: Output) -> JsonObject:
+    """Send one file, wait for its verdict, say it, and return it for `--json`.
+
+    Raises:
+        RefusedError: The server takes no file of this person for this case.
+        UnreachableError, UnfinishedError: Running it again goes on.
+    """
+    sender = Sender(client, case_id, Journal(), Patience())
+    name = file.path.name
+    out.say(texts.SENDING.say(name=name, size=size(file.size)))
+    try:
+        with out.bar(name, file.size) as arrived:
+            file_id = await sender.send(file, arrived)
+    except RefusedError as error:
+        if error.status not in _OF_ONE_FILE:
+            raise
+        return _refused(name, None, {"code": error.problem, "message": str(error)}, out)
+    out.say(texts.CHECKING.say(name=name))
+    view = await _verdict(client, f"cases/{case_id}/files/{file_id}")
+    sender.forget(file)
+    if view["state"] != "accepted":
+        problem = view["problem"] or {"code": view["state"], "message": view["state"]}
+        return _refused(name, file_id, problem, out)
+    out.say(texts.ACCEPTED.say(name=name, report=report_in_words(view["report"])))
+    return {"id": file_id, "name": name, "state": "accepted", "report": view["report"]}
+
+
+async def _verdict(client: Client, path: str) -> JsonObject:
+    def decided(view: JsonObject) -> bool:
+        return view["state"] not in _UNDECIDED
+
+    async for view in client.wait(path, done=decided, patience=VERDICT, state="state"):
+        if decided(view):
+            return view
+    raise UnfinishedError(state="received")
+
+
+def _refused(name: str, file_id: str | None, problem: JsonObject, out: Output) -> JsonObject:
+    out.say(texts.REFUSED.say(name=name, problem=problem["message"]))
+    return {"id": file_id, "name": name, "state": "refused", "problem": problem}
+
+
+def report_in_words(report: Mapping[str, Any] | None) -> str:
+    """What was measured, in a line, and a line for each finding."""
+    if not report:
+        return ""
+    if report["kind"] == "photo":
+        removed = ", ".join(report["removed"]) or texts.NOTHING.say()
+        words = texts.PHOTO_REPORT.say(
+            width=report["width_px"], height=report["height_px"], removed=removed
+        )
+    else:
+        x, y, z = report["box_mm"]["size"]
+        words = texts.SCAN_REPORT.say(triangles=report["triangles"], x=x, y=y, z=z)
+    advice = [finding[f"message_{texts.language()}"] for finding in report["findings"]]
+    return "\n  ".join([words, *advice])

@@ -1,0 +1,234 @@
+"""Resumable uploads into quarantine: what tus needs, without its headers.
+
+An upload's address is a capability: unguessable, stored hashed, good for this upload alone and
+for its lifetime, so that a token which ends during a long upload does not kill it. Every request
+is authorised anew as the person who began, so a disabled account or a frozen case ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from gateway.access.actors import Actor
+from gateway.access.grants import Access, Grant, Target
+from gateway.access.policy import Action
+from gateway.access.sessions import Sessions
+from gateway.errors import (
+    InvalidInputError,
+    NotFoundError,
+    OffsetMismatchError,
+    TooLargeError,
+    UploadGoneError,
+    WrongStateError,
+)
+from gateway.ids import hash_secret, new_id, new_secret, now
+from gateway.intake.parts import PartWriter, UploadBudget
+from gateway.privacy.casekeys import CaseKeys
+from gateway.settings import Settings
+from storage import cases, files
+from storage.blobs import Area, BlobStore
+from storage.database import Database
+from storage.files import File
+
+NAME_LIMIT = 255
+
+
+class Kind(StrEnum):
+    """What a file is to the case."""
+
+    SCAN = "scan"
+    PHOTO = "photo"
+    PLAN = "plan"
+
+
+ACTIONS = {
+    Kind.SCAN: Action.FILE_UPLOAD,
+    Kind.PHOTO: Action.FILE_UPLOAD,
+    Kind.PLAN: Action.PLAN_UPLOAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A new upload and the secret of its address, which is told this once."""
+
+    file: File
+    capability: str = field(repr=False)
+
+
+class Uploads:
+    """Takes bytes in, durably, and hands whole uploads to inspection by their state."""
+
+    def __init__(
+        self,
+        main: Database,
+        blobs: BlobStore,
+        access: Access,
+        sessions: Sessions,
+        keys: CaseKeys,
+        settings: Settings,
+    ) -> None:
+        """Limits come from `settings`."""
+        self._main = main
+        self._blobs = blobs
+        self._access = access
+        self._sessions = sessions
+        self._keys = keys
+        self._budget = UploadBudget(settings.upload_memory_bytes)
+        self._lifetime = timedelta(hours=settings.upload_hours)
+        self._files_per_case = settings.files_per_case
+        self._limits = {
+            Kind.SCAN: settings.scan_limit_bytes,
+            Kind.PHOTO: settings.photo_limit_bytes,
+            Kind.PLAN: settings.plan_limit_bytes,
+        }
+        self._writers: dict[str, PartWriter] = {}
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest upload of any kind (tus: Tus-Max-Size)."""
+        return max(self._limits.values())
+
+    async def begin(self, actor: Actor, case_id: str, kind: Kind, length: int, name: str) -> Begun:
+        """Begin an upload of `length` bytes.
+
+        Raises:
+            TooLargeError: More than this kind may have.
+            InvalidInputError: Empty, or the name is not one.
+            WrongStateError: The case takes no more files.
+        """
+        if length > self._limits[kind]:
+            raise TooLargeError(limit=self._limits[kind])
+        if length < 1:
+            raise InvalidInputError(field="Upload-Length", reason="the file is empty")
+        if not 1 <= len(name) <= NAME_LIMIT:
+            raise InvalidInputError(field="filename", reason=f"take 1 to {NAME_LIMIT} characters")
+        file_id, capability, at = new_id(), new_secret(), now()
+        grant = await self._access.authorise(
+            actor, ACTIONS[kind], case_id, target=Target("file", file_id)
+        )
+        opened = await self._keys.open_case(grant)
+        # A crash after this leaves an orphan key; the sweep removes it.
+        await self._keys.create_upload_key(grant, file_id)
+        file = File(
+            id=file_id,
+            case_id=case_id,
+            controller_id=grant.case.controller_id,
+            kind=kind.value,
+            state="receiving",
+            created_by=actor.id,
+            created_at=at,
+            length=length,
+            capability_hash=hash_secret(capability),
+            expires_at=at + self._lifetime,
+            sealed_name=opened.seal(f"name/{file_id}", name.encode("utf-8", "replace")),
+        )
+        async with self._main.transaction() as tx:
+            case = await cases.lock(tx, case_id)
+            if case is None or case.state != grant.case.state or case.frozen_at is not None:
+                raise WrongStateError(needed=grant.case.state, state="changed")
+            if len(await files.of_case(tx, case_id)) >= self._files_per_case:
+                limit = f"at most {self._files_per_case} files"
+                raise WrongStateError(needed=limit, state="full")
+            await files.add(tx, file)
+            await self._access.outcome_in(tx, grant, Target("file", file_id), kind=kind.value)
+        return Begun(file, capability)
+
+    async def find(self, visitor: Actor, capability: str) -> tuple[File, Grant]:
+        """The upload of this address, authorised for the person who began it.
+
+        What a running request holds in memory is made durable first, so that the offset told is
+        all that arrived.
+
+        Raises:
+            NotFoundError: There is no such upload.
+            UploadGoneError: It ended: expired, cancelled, or the case was erased.
+        """
+        digest = hash_secret(capability)
+        async with self._main.reading() as connection:
+            file = await files.find_by_capability(connection, digest)
+        if file is None:
+            await self._access.note(visitor, Action.FILE_UPLOAD, refused=True)
+            raise NotFoundError
+        if file.state not in {"receiving", "received"}:
+            raise UploadGoneError
+        if file.expires_at is not None and file.expires_at <= now():
+            raise UploadGoneError
+        actor = await self._sessions.by_account(visitor, file.created_by)
+        grant = await self._access.authorise(
+            actor, ACTIONS[Kind(file.kind)], file.case_id, target=Target("file", file.id)
+        )
+        if (running := self._writers.get(file.id)) is not None:
+            await running.close_early()
+            async with self._main.reading() as connection:
+                file = await files.get(connection, file.id) or file
+        return file, grant
+
+    async def append(
+        self, grant: Grant, file: File, offset: int, chunks: AsyncIterator[bytes]
+    ) -> File:
+        """Write what a request brings, from `offset` on; a break keeps what arrived.
+
+        The newer request wins: one that still hangs on a dead connection can commit nothing more.
+
+        Raises:
+            OffsetMismatchError: `offset` is not the number of durable bytes.
+            UploadTakenOverError, TooLargeError, TooManyPartsError, UnavailableError: See parts.
+        """
+        if offset != file.received:
+            raise OffsetMismatchError(offset=file.received)
+        async with self._main.transaction() as tx:
+            turn = await files.take_over_writing(tx, file.id)
+            written = await files.parts_of(tx, file.id)
+        if turn is None:
+            raise UploadGoneError
+        writer = PartWriter(
+            main=self._main,
+            blobs=self._blobs,
+            budget=self._budget,
+            file=file,
+            key=await self._keys.upload_key(grant, file.id),
+            writer=turn,
+            next_number=len(written),
+        )
+        self._writers[file.id] = writer
+        try:
+            async for chunk in chunks:
+                await writer.write(chunk)
+        finally:
+            if self._writers.get(file.id) is writer:
+                del self._writers[file.id]
+            await writer.close()
+        async with self._main.reading() as connection:
+            return await files.get(connection, file.id) or file
+
+    async def cancel(self, grant: Grant, file: File) -> None:
+        """End an upload; nothing of it stays but that it was."""
+        await self._end(grant, file, "cancelled")
+
+    async def expire(self, grant: Grant, file: File) -> None:
+        """End an upload whose time ran out."""
+        await self._end(grant, file, "expired")
+
+    async def _end(self, grant: Grant, file: File, state: str) -> None:
+        async with self._main.transaction() as tx:
+            if not await files.change_from(
+                tx, file.id, "receiving", state=state, finished_at=now(), sealed_name=None
+            ):
+                raise UploadGoneError
+            blob_ids = [part.blob_id for part in await files.parts_of(tx, file.id)]
+            await files.delete_parts(tx, file.id)
+            await self._access.outcome_in(tx, grant, Target("file", file.id), ended=state)
+        await clear_quarantine(self._keys, self._blobs, file.id, blob_ids)
+
+
+async def clear_quarantine(
+    keys: CaseKeys, blobs: BlobStore, file_id: str, blob_ids: list[str]
+) -> None:
+    """Drop an upload's key, then its parts; what a crash leaves, the sweep removes."""
+    await keys.drop_upload_key(file_id)
+    for blob_id in blob_ids:
+        await blobs.delete(Area.QUARANTINE, blob_id)

@@ -1,0 +1,155 @@
+"""Streams a file of the vault to somebody who holds a Grant for it.
+
+The event is committed before the first byte (the Grant), the outcome after the last; a missing
+outcome counts as everything sent. A segment that does not open ends the stream at once: what was
+sent before it is authentic, and the length that was announced shows that the rest is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from gateway.access.actors import Actor
+from gateway.access.grants import Access, Grant, Target
+from gateway.access.policy import Action
+from gateway.errors import IntegrityFailedError, NotFoundError
+from gateway.privacy.casekeys import CaseKeys, OpenCase
+from keys.context import Context, Purpose
+from keys.errors import UnsealError
+from keys.stream import HEADER_SIZE, Cut, Unsealer, ciphertext_size, cut
+from storage import files
+from storage.blobs import Area, BlobStore
+from storage.database import Database
+from storage.errors import BlobMissingError
+from storage.files import File
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An accepted file, its key at hand: ready to be read by whoever holds it."""
+
+    grant: Grant
+    file: File
+    size: int
+    sha256: bytes
+    media_type: str
+    blob_id: str
+    unsealer: Unsealer = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is called on the way out: kind and number, never the original name."""
+        return f"{self.file.kind}-{self.file.number}{SUFFIXES.get(self.media_type, '')}"
+
+
+SUFFIXES = {
+    "model/stl": ".stl",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "application/pdf": ".pdf",
+}
+
+
+class Release:
+    """Opens files of the vault."""
+
+    def __init__(self, main: Database, blobs: BlobStore, access: Access, keys: CaseKeys) -> None:
+        """Rows in `main`, ciphertext in `blobs`."""
+        self._main = main
+        self._blobs = blobs
+        self._access = access
+        self._keys = keys
+
+    async def open_file(self, actor: Actor, case_id: str, file_id: str) -> Content:
+        """Open one accepted file.
+
+        Raises:
+            NotFoundError: There is none, or it is not accepted (any more).
+            IntegrityFailedError: Blob or wrapped key are not what was sealed; logged.
+        """
+        grant = await self._access.authorise(
+            actor, Action.FILE_DOWNLOAD, case_id, target=Target("file", file_id)
+        )
+        async with self._main.reading() as connection:
+            file = await files.get(connection, file_id)
+        if file is None or file.case_id != case_id:
+            raise NotFoundError
+        return await self._open(grant, await self._open_case(grant, file_id), file)
+
+    async def open_case(self, actor: Actor, case_id: str) -> tuple[Grant, list[Content]]:
+        """Open every accepted file of a case, for one archive."""
+        grant = await self._access.authorise(actor, Action.FILE_DOWNLOAD, case_id)
+        async with self._main.reading() as connection:
+            rows = await files.of_case(connection, case_id)
+        accepted = [row for row in rows if row.state == "accepted"]
+        if not accepted:
+            raise NotFoundError
+        opened = await self._open_case(grant, case_id)
+        return grant, [await self._open(grant, opened, row) for row in accepted]
+
+    async def read(self, content: Content, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Plaintext [start, stop), a segment at a time.
+
+        Raises:
+            IntegrityFailedError: A segment is not what was sealed; logged, and nothing follows.
+        """
+        for piece in cut(start, stop, content.size):
+            yield await self._unseal(content, piece)
+
+    async def check(self, content: Content, start: int, stop: int) -> None:
+        """Open the first segment of a range and throw it away.
+
+        So that what was altered is answered with an error while there is still an answer to give.
+        """
+        for piece in cut(start, stop, content.size)[:1]:
+            await self._unseal(content, piece)
+
+    async def ended(self, grant: Grant, sent: int, *, whole: bool) -> None:
+        """Log what really went out."""
+        await self._access.outcome(grant, bytes=sent, ended=whole)
+
+    async def _open_case(self, grant: Grant, object_id: str) -> OpenCase:
+        try:
+            return await self._keys.open_case(grant)
+        except UnsealError as error:
+            await self._access.alarm(grant, Target("case", grant.case.id))
+            raise IntegrityFailedError(file_id=object_id) from error
+
+    async def _open(self, grant: Grant, opened: OpenCase, file: File) -> Content:
+        if file.state != "accepted" or file.blob_id is None or file.size is None:
+            raise NotFoundError
+        place = Context(Purpose.FILE, file.controller_id, file.case_id, file.blob_id)
+        try:
+            stored = await self._blobs.size(Area.VAULT, file.blob_id)
+            if stored != ciphertext_size(file.size):
+                raise UnsealError
+            key = await self._keys.file_key(opened, file.blob_id)
+            header = await self._blobs.read(Area.VAULT, file.blob_id, 0, HEADER_SIZE)
+            unsealer = Unsealer(key, place, header)
+        except (UnsealError, BlobMissingError) as error:
+            raise await self._altered(grant, file) from error
+        return Content(
+            grant=grant,
+            file=file,
+            size=file.size,
+            sha256=file.sha256 or b"",
+            media_type=file.media_type or "application/octet-stream",
+            blob_id=file.blob_id,
+            unsealer=unsealer,
+        )
+
+    async def _unseal(self, content: Content, piece: Cut) -> bytes:
+        try:
+            sealed = await self._blobs.read(Area.VAULT, content.blob_id, piece.start, piece.stop)
+            plain = await asyncio.to_thread(
+                content.unsealer.unseal, piece.number, sealed, last=piece.last
+            )
+        except (UnsealError, BlobMissingError) as error:
+            raise await self._altered(content.grant, content.file) from error
+        return plain[piece.wanted]
+
+    async def _altered(self, grant: Grant, file: File) -> IntegrityFailedError:
+        await self._access.alarm(grant, Target("file", file.id))
+        return IntegrityFailedError(file_id=file.id)

@@ -1,0 +1,349 @@
+"""Numbering, signing, and refusing to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from storage import leases
+from storage.accesslog.checkpoint import Head, open_checkpoint
+from storage.accesslog.sequencer import BATCH, LIFETIME
+from storage.accesslog.tree import EMPTY_ROOT, leaf_hash, node_hash
+from storage.database import Database
+from storage.errors import LeaseLostError, LogInconsistentError
+from storage.schema import checkpoints, events, log_entries, tiles
+from tests.storage.accesslog.log_ground import ORIGIN, Ground, NoteKey, event
+
+
+async def places(database: Database) -> list[tuple[str, int | None, int | None]]:
+    async with database.reading() as connection:
+        rows = await connection.execute(
+            select(events.c.id, events.c.index, events.c.number).order_by(events.c.index)
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def test_committed_events_get_the_next_indexes_in_the_order_of_their_ids(
+    ground: Ground,
+) -> None:
+    await ground.write([event(2), event(0), event(1)])
+
+    assert await ground.sequencer().step() == 3
+
+    ids = [(name, index) for name, index, _ in await places(ground.database)]
+    assert ids == [("event-00000000", 0), ("event-00000001", 1), ("event-00000002", 2)]
+
+
+async def test_each_controller_and_the_processor_itself_count_without_gap(ground: Ground) -> None:
+    owners = ["a", "b", None, "a", None, "a"]
+    sequencer = ground.sequencer()
+    await ground.write([event(number, owner) for number, owner in enumerate(owners)])
+    await sequencer.step()
+    await ground.write([event(6, "b"), event(7, "a"), event(8, None)])
+    await sequencer.step()
+
+    numbers = [number for _, _, number in await places(ground.database)]
+    assert numbers == [1, 1, 1, 2, 2, 3, 2, 4, 3]
+
+
+async def test_the_number_becomes_part_of_the_committed_record(ground: Ground) -> None:
+    await ground.write([event(0), event(1)])
+    await ground.sequencer().step()
+
+    async with ground.database.reading() as connection:
+        records = list(await connection.scalars(select(events.c.record).order_by(events.c.index)))
+    assert [json.loads(record)["number"] for record in records] == [1, 2]
+
+
+async def test_the_checkpoint_is_signed_over_the_rfc_9162_root(ground: Ground) -> None:
+    await ground.write([event(0), event(1)])
+    await ground.sequencer().step()
+
+    async with ground.database.reading() as connection:
+        commitments = list(
+            await connection.scalars(select(log_entries.c.commitment).order_by(log_entries.c.index))
+        )
+        note = await connection.scalar(select(checkpoints.c.note))
+    checkpoint = open_checkpoint(note or "", ground.key.open)
+    assert (checkpoint.origin, checkpoint.size) == (ORIGIN, 2)
+    assert checkpoint.root == node_hash(*map(leaf_hash, commitments))
+
+
+async def test_an_event_that_commits_late_is_numbered_later_and_not_lost(ground: Ground) -> None:
+    sequencer = ground.sequencer()
+    await ground.write([event(5)])
+    await sequencer.step()
+    await ground.write([event(1)])
+    await sequencer.step()
+
+    assert [index for _, index, _ in await places(ground.database)] == [0, 1]
+    assert (await ground.verify()).ok
+
+
+async def test_a_step_with_nothing_to_do_takes_no_lease_and_signs_nothing(ground: Ground) -> None:
+    assert await ground.sequencer().step() == 0
+
+    assert not ground.head_path.exists()
+    assert await leases.acquire(ground.database, "sequencer", "x", LIFETIME, ground.time)
+
+
+async def test_more_than_a_batch_takes_several_steps_and_fills_tiles(ground: Ground) -> None:
+    sequencer = ground.sequencer()
+    await ground.write([event(number) for number in range(BATCH + 10)])
+
+    assert [await sequencer.step() for _ in range(3)] == [BATCH, 10, 0]
+
+    async with ground.database.reading() as connection:
+        stored = await connection.execute(
+            select(tiles.c.level, tiles.c.number, func.length(tiles.c.hashes)).order_by(
+                tiles.c.level, tiles.c.number
+            )
+        )
+        widths = {(level, number): length // 32 for level, number, length in stored}
+    assert widths == {**{(0, n): 256 for n in range(4)}, (0, 4): 10, (1, 0): 4}
+    assert (await ground.verify()).size == BATCH + 10
+
+
+async def test_two_sequencers_number_one_log_without_gap(
+    fresh_url: Callable[..., str], data_directory: Path
+) -> None:
+    url = fresh_url("main")
+    grounds = []
+    for name in ("one", "two"):
+        (data_directory / name).mkdir()
+        grounds.append(Ground(Database(url, "main"), data_directory / name))
+    sequencers = [ground.sequencer(ground.directory.name) for ground in grounds]
+    for batch in range(10):
+        await grounds[0].write([event(batch * 7 + number) for number in range(7)])
+        numbered = await asyncio.gather(*(sequencer.step() for sequencer in sequencers))
+        assert sorted(numbered) == [0, 7]
+        grounds[batch % 2].time += LIFETIME * 2  # now the other's lease has run out for this one
+
+    assert [index for _, index, _ in await places(grounds[0].database)] == list(range(70))
+    assert (await grounds[0].verify()).ok
+    assert (await grounds[1].verify()).ok
+    for ground in grounds:
+        await ground.database.close()
+
+
+async def test_while_one_holds_the_lease_the_other_stands_by(ground: Ground) -> None:
+    first, second = ground.sequencer("one"), ground.sequencer("two")
+    await ground.write([event(0)])
+    await first.step()
+    await ground.write([event(1)])
+
+    assert await second.step() == 0
+    ground.time += LIFETIME
+    assert await second.step() == 1
+
+
+async def test_a_stale_fence_writes_nothing(ground: Ground) -> None:
+    first, second = ground.sequencer("one"), ground.sequencer("two")
+    await ground.write([event(0)])
+    await first.step()
+    ground.time += LIFETIME
+    await ground.write([event(1)])
+    await second.step()
+    ground.time -= LIFETIME  # the first slept, and believes by its own clock that it still holds
+    await ground.write([event(2)])
+
+    with pytest.raises(LeaseLostError):
+        await first.step()
+
+    assert (await places(ground.database))[-1] == ("event-00000002", None, None)
+    assert (await ground.verify()).pending == 1
+    ground.time += LIFETIME
+    assert await second.step() == 1
+
+
+async def test_a_lost_lease_is_given_up_and_taken_again_when_free(ground: Ground) -> None:
+    first, second = ground.sequencer("one"), ground.sequencer("two")
+    await ground.write([event(0)])
+    await first.step()
+    ground.time += LIFETIME
+    await ground.write([event(1)])
+    await second.step()
+    ground.time -= LIFETIME
+    await ground.write([event(2)])
+    with pytest.raises(LeaseLostError):
+        await first.step()
+
+    assert await first.step() == 0
+    ground.time += LIFETIME * 2
+    assert await first.step() == 1
+
+
+async def test_a_crash_before_the_head_leaves_entries_that_the_next_step_signs(
+    ground: Ground,
+) -> None:
+    def crash(_: str) -> str:
+        raise KeyboardInterrupt
+
+    await ground.write([event(0), event(1)])
+    sequencer = ground.sequencer(sign=crash)
+    with pytest.raises(KeyboardInterrupt):
+        await sequencer.step()
+    assert [index for _, index, _ in await places(ground.database)] == [0, 1]
+    assert not ground.head_path.exists()
+
+    ground.time += LIFETIME
+    assert await ground.sequencer().step() == 0
+
+    head = Head.read(ground.head_path)
+    assert head
+    assert head.size == 2
+    assert (await ground.verify()).ok
+
+
+async def test_a_crash_after_the_head_leaves_a_row_that_the_next_step_adds(ground: Ground) -> None:
+    await ground.write([event(0)])
+    await ground.sequencer().step()
+    async with ground.database.transaction() as tx:
+        await tx.execute(delete(checkpoints))
+    ground.time += LIFETIME
+
+    await ground.sequencer().step()
+
+    async with ground.database.reading() as connection:
+        assert await connection.scalar(select(checkpoints.c.size)) == 1
+    assert (await ground.verify()).ok
+
+
+async def test_a_rolled_back_database_is_never_signed(ground: Ground) -> None:
+    sequencer = ground.sequencer()
+    await ground.write([event(0), event(1)])
+    await sequencer.step()
+    async with ground.database.transaction() as tx:
+        for table in (events, log_entries, tiles, checkpoints):
+            await tx.execute(delete(table))
+    await ground.write([event(0)])
+    before = ground.head_path.read_bytes()
+
+    with pytest.raises(LogInconsistentError):
+        await sequencer.step()
+
+    assert ground.head_path.read_bytes() == before
+    assert await places(ground.database) == [("event-00000000", None, None)]
+
+
+async def test_a_rewritten_tree_is_never_signed(ground: Ground) -> None:
+    sequencer = ground.sequencer()
+    await ground.write([event(0), event(1)])
+    await sequencer.step()
+    async with ground.database.transaction() as tx:
+        await tx.execute(update(tiles).values(hashes=bytes(64)))
+        await tx.execute(delete(checkpoints))
+    await ground.write([event(2)])
+
+    with pytest.raises(LogInconsistentError):
+        await sequencer.step()
+
+    async with ground.database.reading() as connection:
+        assert await connection.scalar(select(func.count()).select_from(checkpoints)) == 0
+
+
+async def test_a_new_node_does_not_extend_what_another_key_signed(ground: Ground) -> None:
+    await ground.write([event(0)])
+    await ground.sequencer().step()
+    ground.time += LIFETIME
+    ground.key = NoteKey(b"other key, as long as it must be")
+    await ground.write([event(1)])
+
+    with pytest.raises(LogInconsistentError):
+        await ground.sequencer("two", ground.directory / "new-head.json").step()
+
+
+async def test_a_damaged_head_file_stops_the_signer(ground: Ground) -> None:
+    await ground.write([event(0)])
+    await ground.sequencer().step()
+    ground.head_path.write_text("{}")
+    await ground.write([event(1)])
+
+    with pytest.raises(LogInconsistentError):
+        await ground.sequencer().step()
+
+
+async def test_the_head_file_is_private_and_alone_in_its_directory(ground: Ground) -> None:
+    await ground.write([event(0)])
+    await ground.sequencer().step()
+
+    assert ground.head_path.stat().st_mode & 0o777 == 0o600
+    assert list(ground.directory.iterdir()) == [ground.head_path]
+
+
+async def test_running_numbers_what_is_nudged_and_what_comes_last(ground: Ground) -> None:
+    stop, nudge, signed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def sign(text: str) -> str:
+        signed.set()
+        return ground.key.sign(text)
+
+    running = asyncio.create_task(ground.sequencer(sign=sign).run(stop, nudge))
+    await ground.write([event(0)])
+    nudge.set()
+    async with asyncio.timeout(20):
+        await signed.wait()
+    await ground.write([event(1)])
+    stop.set()
+    await running
+
+    result = await ground.verify()
+    assert (result.size, result.pending, result.ok) == (2, 0, True)
+    # The lease was given back: the next node need not wait.
+    assert await leases.acquire(ground.database, "sequencer", "x", LIFETIME, ground.time)
+
+
+async def test_running_ends_when_the_log_is_not_what_was_signed(ground: Ground) -> None:
+    await ground.write([event(0)])
+    await ground.sequencer().step()
+    ground.time += LIFETIME
+    async with ground.database.transaction() as tx:
+        await tx.execute(update(tiles).values(hashes=bytes(32)))
+    await ground.write([event(1)])
+
+    with pytest.raises(LogInconsistentError):
+        await ground.sequencer().run(asyncio.Event(), asyncio.Event())
+
+
+async def test_running_outlives_another_nodes_takeover_and_a_failing_disk(
+    ground: Ground,
+) -> None:
+    problems: list[BaseException] = [LeaseLostError("gone"), OSError("disk")]
+    stop, nudge = asyncio.Event(), asyncio.Event()
+
+    def fail_twice(text: str) -> str:
+        nudge.set()
+        if problems:
+            raise problems.pop()
+        stop.set()
+        return ground.key.sign(text)
+
+    await ground.write([event(0)])
+
+    async with asyncio.timeout(20):
+        await ground.sequencer(sign=fail_twice).run(stop, nudge)
+
+    assert (await ground.verify()).ok
+    assert not problems
+
+
+async def test_an_empty_log_verifies(ground: Ground) -> None:
+    result = await ground.verify()
+
+    assert (result.size, result.root, result.ok) == (0, EMPTY_ROOT, True)
+
+
+async def test_the_lease_is_renewed_before_it_runs_out(ground: Ground) -> None:
+    first, second = ground.sequencer("one"), ground.sequencer("two")
+    for number in range(6):
+        await ground.write([event(number)])
+        assert await first.step() == 1
+        ground.time += LIFETIME - timedelta(seconds=4)
+        await ground.write([])
+        assert await second.step() == 0
