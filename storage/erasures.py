@@ -18,7 +18,7 @@ from storage.schema import erasures, punctures
 class Erasure:
     """One request to erase one case.
 
-    Steps: requested, frozen, punctured, proved, deleted, recorded, done.
+    Steps: frozen, punctured, proved, deleted, recorded, done.
     """
 
     id: str
@@ -29,8 +29,9 @@ class Erasure:
     requested_at: datetime
     reason: str
     puncture_id: str | None = None
-    evidence: bytes | None = field(default=None, repr=False)
+    evidence: str | None = field(default=None, repr=False)
     body: str | None = None
+    event_id: str | None = None
     certificate: str | None = None
     finished_at: datetime | None = None
 
@@ -93,3 +94,9 @@ async def get_puncture(connection: AsyncConnection, puncture_id: str) -> Punctur
 async def change_puncture(tx: AsyncConnection, puncture_id: str, **columns: Any) -> None:
     """Set columns of a puncture."""
     await tx.execute(update(punctures).where(punctures.c.id == puncture_id).values(**columns))
+
+
+async def punctures_at(connection: AsyncConnection, step: str) -> Sequence[Puncture]:
+    """Every puncture at this step."""
+    statement = select(punctures).where(punctures.c.step == step)
+    return every(Puncture, await connection.execute(statement))

@@ -215,8 +215,9 @@ erasures = Table(
     Column("requested_by", ForeignKey("accounts.id"), nullable=False),
     Column("requested_at", Instant, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("evidence", LargeBinary),
+    Column("evidence", Text),
     Column("body", Text),
+    Column("event_id", Text),
     Column("certificate", Text),
     Column("finished_at", Instant),
 )

@@ -111,9 +111,11 @@ class Access:
 
     async def outcome_in(
         self, tx: AsyncConnection, grant: Grant, target: Target | None = None, **detail: Detail
-    ) -> None:
-        """Commit what was changed together with the change itself."""
-        await self._log.append_in(tx, self._outcome(grant, target, None, detail))
+    ) -> str:
+        """Commit what was changed together with the change itself; the event's id."""
+        event = self._outcome(grant, target, None, detail)
+        await self._log.append_in(tx, event)
+        return event.id
 
     async def alarm(self, grant: Grant, target: Target) -> None:
         """Log that something stored does not open as what it should be."""

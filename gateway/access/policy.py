@@ -102,7 +102,7 @@ POLICY: Mapping[Action, Rule] = {
     Action.CASE_SUBMIT: Rule("U", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.CASE_ASSIGN: Rule("U", frozenset({_COORDINATOR}), frozenset({"submitted", "planning"})),
     Action.CASE_COMPLETE: Rule("U", frozenset({_PLANNER}), frozenset({"planning"})),
-    Action.CASE_ERASE: Rule("D", frozenset({_PRACTICE}), while_frozen=True),
+    Action.CASE_ERASE: Rule("D", frozenset({_PRACTICE, _SYSTEM}), while_frozen=True),
     Action.ERASURE_VIEW: Rule("R", frozenset({_PRACTICE, _OFFICER}), while_frozen=True),
     Action.FILE_UPLOAD: Rule("C", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_VIEW: Rule("R", frozenset({_PRACTICE, _PLANNER, _COORDINATOR})),

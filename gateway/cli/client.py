@@ -153,24 +153,29 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(server: str) -> AsyncIterator[Client]:
-    """A client of this server; the token comes from KLUIS_TOKEN and nowhere else.
+async def connect(server: str, token: str | None = None) -> AsyncIterator[Client]:
+    """A client of this server, with a token of its own or the one in KLUIS_TOKEN.
 
     Raises:
         UsageError: There is no token, or no such address can exist.
         InsecureServerError: Neither https nor this machine.
     """
     address = _checked(server)
+    bearer = token or _token_from_environment()
+    headers = {"Authorization": f"Bearer {bearer}", "Accept-Language": language()}
+    async with aiohttp.ClientSession(
+        headers=headers, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
+    ) as http:
+        yield Client(address, http)
+
+
+def _token_from_environment() -> str:
     token = os.environ.get("KLUIS_TOKEN", "").strip()
     if not token:
         raise UsageError("KLUIS_TOKEN", _TOKEN_NEEDED)
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise UsageError("KLUIS_TOKEN", _TOKEN_BROKEN)
-    headers = {"Authorization": f"Bearer {token}", "Accept-Language": language()}
-    async with aiohttp.ClientSession(
-        headers=headers, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
-    ) as http:
-        yield Client(address, http)
+    return token
 
 
 def _checked(server: str) -> URL:

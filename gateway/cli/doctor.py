@@ -20,14 +20,17 @@ from gateway.cli import options
 from gateway.cli.errors import FAILED, CommandError, explain
 from gateway.cli.output import Output, size, table
 from gateway.cli.passphrase import at_hand
+from gateway.inspection.errors import InspectionUnavailableError
+from gateway.inspection.pool import WorkerPool
 from gateway.settings import Settings, load
+from keys.errors import KeysError
+from storage.errors import SchemaError
 
 State = Literal["ok", "warning", "failed"]
 
 GiB = 1024**3
 LITTLE_DISK, NO_DISK = 10 * GiB, 1 * GiB
 CLOCK_SLACK = 2.0  # seconds; a clock may be slewed
-CONFINEMENT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,21 @@ def parser() -> Check:
         remedy = "install aiohttp from a wheel of this platform, not from source"
         return Check("HTTP parser", "failed", "Python only", remedy)
     return Check("HTTP parser", "ok", "in C")
+
+
+async def confinement(settings: Settings) -> Check:
+    """What an inspection worker can give up on this machine; its limits hold everywhere."""
+    try:
+        pool = WorkerPool(1, settings.inspection_seconds)
+        reached = await pool.start()
+        await pool.close()
+    except InspectionUnavailableError as error:
+        return Check("inspection", "failed", error.message_en, error.remedy)
+    missing = [part for part, given_up in asdict(reached).items() if not given_up]
+    if not missing:
+        return Check("inspection", "ok", "confined: no network, no files, memory locked")
+    remedy = "allow user namespaces, Landlock (Linux 5.13) and LimitMEMLOCK=infinity"
+    return Check("inspection", "warning", f"not confined: {', '.join(missing)}", remedy)
 
 
 def memory() -> Check:

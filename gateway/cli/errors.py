@@ -98,8 +98,8 @@ class ChangedFileError(CommandError):
 
     code = "file_changed"
     words = Words(
-        "{path} changed while it was sent; the upload was dropped. Send it again.",
-        "{path} veranderde tijdens het versturen; de upload is vervallen. Stuur het opnieuw.",
+        "{name} changed while it was sent; the upload was dropped. Send it again.",
+        "{name} veranderde tijdens het versturen; de upload is vervallen. Stuur het opnieuw.",
     )
 
 

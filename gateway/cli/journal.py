@@ -97,7 +97,7 @@ class Journal:
             raise
 
 
-def key_of(server: str, case_id: str, path: Path, size: int, changed_ns: int) -> str:
+def key_of(server: str, case_id: str, version: str) -> str:
     """What tells one upload from another, without telling the name of the file."""
-    parts = [server, case_id, str(path.absolute()), str(size), str(changed_ns)]
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    parts = "\0".join((server, case_id, version))
+    return hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()

@@ -260,9 +260,7 @@ def _hidden(value: Any, *, secret: bool) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _answer_rows(
-    out: Output, columns: tuple[str, ...], rows: list[dict[str, object]]
-) -> None:
+def _answer_rows(out: Output, columns: tuple[str, ...], rows: list[dict[str, object]]) -> None:
     out.answer(rows, table(columns, [[row[column] for column in columns] for row in rows]))
 
 

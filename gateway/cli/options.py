@@ -16,7 +16,8 @@ P = ParamSpec("P")
 
 # No envvar here: the settings read KLUIS_DATA themselves, and `kluis settings` says so.
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Data directory. [env: KLUIS_DATA]", show_default=False)
+    Path | None,
+    typer.Option("--data", help="Data directory. [env: KLUIS_DATA]", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 Server = Annotated[
@@ -55,5 +56,3 @@ def group(name: str, help_text: str) -> typer.Typer:
 def epilog(example: str) -> str:
     """The last line of a command's help."""
     return f"Example: {example}"
-
-

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import aiofiles
 from yarl import URL
@@ -46,14 +46,50 @@ _NO_KIND = Words(
 _NOT_A_FILE = Words("there is no such file", "dit bestand bestaat niet")
 
 
+class Outgoing(Protocol):
+    """Something to send. Its bytes are the same each time they are asked for, or it says no."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as the practice knows it."""
+
+    @property
+    def kind(self) -> str:
+        """scan, photo or plan."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def version(self) -> str:
+        """What tells it from every other file, and from itself after a change."""
+
+    def is_same(self) -> bool:
+        """Whether it still has the bytes it had."""
+
+    def pieces(self, start: int) -> AsyncIterator[bytes]:
+        """Its bytes from `start` on, in pieces of 1 MiB at the most."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file as it was when the command began; sizes in bytes."""
+    """A file of this machine as it was when the command began; sizes in bytes."""
 
     path: Path
     kind: str
     size: int
     changed_ns: int
+
+    @property
+    def name(self) -> str:
+        """Its name without its directories."""
+        return self.path.name
+
+    @property
+    def version(self) -> str:
+        """Its place, size and time of change."""
+        return f"{self.path.absolute()}\0{self.size}\0{self.changed_ns}"
 
     @classmethod
     def look(cls, path: Path, kind: str | None) -> LocalFile:
@@ -77,17 +113,13 @@ class LocalFile:
         return (status.st_size, status.st_mtime_ns) == (self.size, self.changed_ns)
 
     async def pieces(self, start: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to the size it had, in pieces of 1 MiB at the most.
-
-        Raises:
-            ChangedFileError: It has become shorter.
-        """
+        """The bytes from `start` to the size it had. Raises ChangedFileError if it is shorter."""
         async with aiofiles.open(self.path, "rb") as file:
             await file.seek(start)
             while start < self.size:
                 piece = await file.read(min(PIECE, self.size - start))
                 if not piece:
-                    raise ChangedFileError(path=self.path)
+                    raise ChangedFileError(name=self.name)
                 start += len(piece)
                 yield piece
 
@@ -101,7 +133,7 @@ class Sender:
     journal: Journal
     patience: Patience
 
-    async def send(self, file: LocalFile, arrived: Callable[[int], None]) -> str:
+    async def send(self, file: Outgoing, arrived: Callable[[int], None]) -> str:
         """Return the file's id once the server has every byte of it.
 
         Args:
@@ -139,17 +171,16 @@ class Sender:
                     await self._cancel(place, file)
             await pauses.next()
 
-    def forget(self, file: LocalFile) -> None:
+    def forget(self, file: Outgoing) -> None:
         """Drop the address: the file has its verdict."""
         self.journal.forget(self._key(file))
 
-    def _key(self, file: LocalFile) -> str:
-        server = str(self.client.server)
-        return key_of(server, self.case_id, file.path, file.size, file.changed_ns)
+    def _key(self, file: Outgoing) -> str:
+        return key_of(str(self.client.server), self.case_id, file.version)
 
-    async def _create(self, file: LocalFile, key: str) -> Place:
+    async def _create(self, file: Outgoing, key: str) -> Place:
         """tus creation. A crash before it is remembered leaves an upload that expires."""
-        name = file.path.name.encode("utf-8", "replace")
+        name = file.name.encode("utf-8", "replace")
         told = {"filename": name, "kind": file.kind.encode()}
         metadata = ",".join(f"{k} {base64.b64encode(v).decode()}" for k, v in told.items())
         headers = _TUS | {"Upload-Length": str(file.size), "Upload-Metadata": metadata}
@@ -182,7 +213,7 @@ class Sender:
         return int(view["length"]) if view["state"] in _ARRIVED else None
 
     async def _append(
-        self, place: Place, file: LocalFile, start: int, arrived: Callable[[int], None]
+        self, place: Place, file: Outgoing, start: int, arrived: Callable[[int], None]
     ) -> int:
         """tus PATCH of everything from `start`; the server cuts it into parts."""
         headers = _TUS | {
@@ -206,7 +237,7 @@ class Sender:
             ) as response:
                 return int(response.headers["Upload-Offset"])
 
-    async def _cancel(self, place: Place, file: LocalFile) -> NoReturn:
+    async def _cancel(self, place: Place, file: Outgoing) -> NoReturn:
         """Take back what is neither the old file nor the new one."""
         self.forget(file)
         path = f"cases/{self.case_id}/files/{place.file_id}"
@@ -214,7 +245,7 @@ class Sender:
         with suppress(RefusedError, *BREAKS):
             async with self.client.request("DELETE", self.client.address(path), headers={}):
                 pass
-        raise ChangedFileError(path=file.path)
+        raise ChangedFileError(name=file.name)
 
 
 class _Pauses:

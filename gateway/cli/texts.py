@@ -124,3 +124,37 @@ TYPE_CASE = Words(
 )
 ERASING = Words("Erasure: {step}", "Wissen: {step}")
 ERASED = Words("Erased. The certificate:", "Gewist. Het certificaat:")
+
+# The demo.
+DEMO_SETTING_UP = Words("Setting up a demo in {data} ...", "Een demo wordt ingericht in {data} ...")
+DEMO_RUNS = Words(
+    "\nKluis runs.\n\n  server       {address}\n  description  {address}/api/v1/openapi.json\n"
+    "  directory    {data}\n\n"
+    "Passphrase, passwords and tokens lie readable in that directory: put no real patient here.\n",
+    "\nKluis draait.\n\n  server        {address}\n  beschrijving  {address}/api/v1/openapi.json\n"
+    "  map           {data}\n\n"
+    "Wachtzin, wachtwoorden en tokens liggen leesbaar in die map: gebruik geen echte patiënt.\n",
+)
+DEMO_TRY = Words(
+    "Three things to try, in another terminal in this directory:\n\n"
+    "  export KLUIS_SERVER={server}\n\n"
+    "1. The planner takes the case out. The files come under a pseudonym:\n"
+    "  KLUIS_TOKEN={planner} {kluis} download {case} --to ./planner\n\n"
+    "2. The dentist looks who touched the case:\n"
+    "  KLUIS_TOKEN={dentist} {kluis} log show {case}\n\n"
+    "3. The dentist erases the case, and gets a signed certificate:\n"
+    "  KLUIS_TOKEN={dentist} {kluis} erase {case} --reason 'a try' --confirm {case}\n\n"
+    "Ctrl-C stops Kluis; the same command goes on with the same cases.",
+    "Drie dingen om te proberen, in een ander venster in deze map:\n\n"
+    "  export KLUIS_SERVER={server}\n\n"
+    "1. De planner haalt de casus op. De bestanden staan onder een pseudoniem:\n"
+    "  KLUIS_TOKEN={planner} {kluis} download {case} --to ./planner\n\n"
+    "2. De tandarts kijkt wie aan de casus heeft gezeten:\n"
+    "  KLUIS_TOKEN={dentist} {kluis} log show {case}\n\n"
+    "3. De tandarts wist de casus, en krijgt een ondertekend certificaat:\n"
+    "  KLUIS_TOKEN={dentist} {kluis} erase {case} --reason 'proef' --confirm {case}\n\n"
+    "Ctrl-C stopt Kluis; dezelfde opdracht gaat verder met dezelfde casussen.",
+)
+DEMO_ENDED = Words(
+    "Stopped. Everything is kept in {data}.", "Gestopt. Alles blijft bewaard in {data}."
+)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import options, texts
-from gateway.cli.client import Client, JsonObject, Patience, connect
+from gateway.cli.client import JsonObject, Patience, connect
 from gateway.cli.errors import FAILED, RefusedError, UnfinishedError
 from gateway.cli.journal import Journal
 from gateway.cli.output import Output, size
-from gateway.cli.sender import LocalFile, Sender
+from gateway.cli.sender import LocalFile, Outgoing, Sender
 
 # A verdict takes seconds; a queue of large scans may take minutes.
 VERDICT = Patience(first=0.2, longest=2.0, total=900.0)
@@ -36,13 +36,17 @@ Files = Annotated[
 ]
 KindOption = Annotated[
     Kind | None,
-    typer.Option(help="What the files are; else told by .stl, .jpg, .png, .pdf.", show_default=False),
+    typer.Option(
+        help="What the files are; else told by .stl, .jpg, .png, .pdf.", show_default=False
+    ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    options.command(app, "upload", example="kluis upload CASE upper.stl lower.stl front.jpg")(upload)
+    options.command(app, "upload", example="kluis upload CASE upper.stl lower.stl front.jpg")(
+        upload
+    )
 
 
 async def upload(
@@ -56,22 +60,22 @@ async def upload(
     out = Output(as_json)
     chosen = [LocalFile.look(path, kind) for path in files]
     async with connect(server) as client:
-        verdicts = [await upload_one(client, case, file, out) for file in chosen]
+        sender = Sender(client, case, Journal(), Patience())
+        verdicts = [await upload_one(sender, file, out) for file in chosen]
     if as_json:
         out.answer(verdicts, "")
     if any(verdict["state"] != "accepted" for verdict in verdicts):
         raise typer.Exit(FAILED)
 
 
-async def upload_one(client: Client, case_id: str, file: LocalFile, out: Output) -> JsonObject:
+async def upload_one(sender: Sender, file: Outgoing, out: Output) -> JsonObject:
     """Send one file, wait for its verdict, say it, and return it for `--json`.
 
     Raises:
         RefusedError: The server takes no file of this person for this case.
         UnreachableError, UnfinishedError: Running it again goes on.
     """
-    sender = Sender(client, case_id, Journal(), Patience())
-    name = file.path.name
+    name = file.name
     out.say(texts.SENDING.say(name=name, size=size(file.size)))
     try:
         with out.bar(name, file.size) as arrived:
@@ -81,7 +85,7 @@ async def upload_one(client: Client, case_id: str, file: LocalFile, out: Output)
             raise
         return _refused(name, None, {"code": error.problem, "message": str(error)}, out)
     out.say(texts.CHECKING.say(name=name))
-    view = await _verdict(client, f"cases/{case_id}/files/{file_id}")
+    view = await _verdict(sender, file_id)
     sender.forget(file)
     if view["state"] != "accepted":
         problem = view["problem"] or {"code": view["state"], "message": view["state"]}
@@ -90,11 +94,13 @@ async def upload_one(client: Client, case_id: str, file: LocalFile, out: Output)
     return {"id": file_id, "name": name, "state": "accepted", "report": view["report"]}
 
 
-async def _verdict(client: Client, path: str) -> JsonObject:
+async def _verdict(sender: Sender, file_id: str) -> JsonObject:
+    path = f"cases/{sender.case_id}/files/{file_id}"
+
     def decided(view: JsonObject) -> bool:
         return view["state"] not in _UNDECIDED
 
-    async for view in client.wait(path, done=decided, patience=VERDICT, state="state"):
+    async for view in sender.client.wait(path, done=decided, patience=VERDICT, state="state"):
         if decided(view):
             return view
     raise UnfinishedError(state="received")

@@ -55,7 +55,7 @@ class Worker:
             OSError: It could not be started at all.
         """
         with self._in_use:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -36,7 +36,7 @@ class Mesh:
     @property
     def triangles(self) -> int:
         """How many there are."""
-        return self.corners.shape[2]
+        return int(self.corners.shape[2])
 
 
 def check_coordinates(mesh: Mesh, limit_mm: float) -> None:
@@ -101,10 +101,13 @@ def _point(values: list[float]) -> Point:
 
 
 def _area(corners: Coordinates) -> float:
-    return sum(
-        float(np.sqrt(np.einsum("ij,ij->j", block, block)).sum(dtype=np.float64))
-        for block in cross_products(corners)
-    ) / 2
+    return (
+        sum(
+            float(np.sqrt(np.einsum("ij,ij->j", block, block)).sum(dtype=np.float64))
+            for block in cross_products(corners)
+        )
+        / 2
+    )
 
 
 def _findings(shape: Topology) -> tuple[Finding, ...]:

@@ -39,9 +39,7 @@ class Photo:
             TooManyPixelsError: It is above the limit.
         """
         if width_px * height_px > limits.pixels:
-            raise TooManyPixelsError(
-                width_px=width_px, height_px=height_px, limit_px=limits.pixels
-            )
+            raise TooManyPixelsError(width_px=width_px, height_px=height_px, limit_px=limits.pixels)
         self.width_px, self.height_px = width_px, height_px
 
     def drop_exif(self, tiff: bytes) -> None:
@@ -57,4 +55,3 @@ class Photo:
     def colours_changed(self) -> bool:
         """Whether colours may look different without the profile: it was not the sRGB one."""
         return bool(self.profile) and not any(name in self.profile for name in _COMMON_PROFILE)
-

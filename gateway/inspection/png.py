@@ -126,8 +126,7 @@ class _Png:
         """Keep a chunk, keep what matters of it, or leave it out."""
         # PNG 5.6: pixels lie together; what is kept comes once, in front of them.
         if (kind == b"IDAT" and self.pixels and self.last != kind) or (
-            kind in _LONGEST
-            and (kind in self.seen or self.pixels or len(payload) > _LONGEST[kind])
+            kind in _LONGEST and (kind in self.seen or self.pixels or len(payload) > _LONGEST[kind])
         ):
             raise UnreadablePhotoError("structure", offset=position)
         self.seen.add(kind)

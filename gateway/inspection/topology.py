@@ -28,6 +28,7 @@ Vertices = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.int64]
 
 GRID_PER_MM = 1e8
+_KEY_BITS = 63  # of a positive 64-bit key
 _ODD = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2^64 divided by the golden ratio, made odd
 _BLOCK = 32_768  # corners or triangles at a time: their temporaries stay in the cache
 
@@ -64,7 +65,7 @@ def topology(corners: npt.NDArray[np.float32]) -> Topology:
 
     keys = _edge_keys(a, b, c, bits)
     edges, direction = keys >> 1, keys & 1
-    first = np.append(_first_of_runs(edges), True)  # noqa: FBT003 - one more: the last run ends too
+    first = np.append(_first_of_runs(edges), True)  # one more: the last run ends too
     alone = first[:-1] & first[1:]
     pair = first[:-2] & ~first[1:-1] & first[2:]
     unique, boundary = edges[first[:-1]], edges[alone]
@@ -163,7 +164,7 @@ def _duplicates(a: Vertices, b: Vertices, c: Vertices, bits: int) -> int:
     high = np.maximum(np.maximum(a, b), c)
     middle = a ^ b ^ c ^ low ^ high
     key = (low.astype(np.int64) << bits) | middle
-    if 3 * bits < 64:
+    if 3 * bits <= _KEY_BITS:
         key = (key << bits) | high
         key.sort()
         return int(np.count_nonzero(key[1:] == key[:-1]))

@@ -12,17 +12,22 @@ four bytes, big-endian; `bytes` in it is how much follows.
 Any other failure ends the process without an answer; the pool makes a refusal of that.
 """
 
+import io
 import json
 import os
 import sys
 from dataclasses import asdict
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 
+from gateway.inspection import stl
 from gateway.inspection.confine import confine
 from gateway.inspection.errors import InspectionError, InspectionOutOfMemoryError
+from gateway.inspection.exif import orientation_alone
 from gateway.inspection.inspect import inspect
+from gateway.inspection.mesh import Mesh
 from gateway.inspection.report import Limits
 
 LENGTH_BYTES = 4
@@ -31,7 +36,7 @@ LENGTH_BYTES = 4
 def main() -> None:
     """Do one job."""
     jobs, answers = sys.stdin.buffer, _take_standard_output()
-    Image.preinit()  # what is not imported by now never will be
+    _warm_up()
     confinement = confine(memory_bytes=int(sys.argv[1]), cpu_seconds=int(sys.argv[2]))
     _send(answers, asdict(confinement))
     length = jobs.read(LENGTH_BYTES)
@@ -47,6 +52,17 @@ def main() -> None:
     else:
         _send(answers, {"report": result.report.to_json(), "bytes": len(result.clean)})
         answers.write(result.clean)
+
+
+def _warm_up() -> None:
+    """Do a job of each kind. What a library has not imported by now, it never will."""
+    limits = Limits()
+    inspect("scan", stl.canonical(Mesh("stl_binary", np.zeros((3, 3, 1), np.float32))), limits)
+    for coding in ("JPEG", "PNG"):
+        with io.BytesIO() as photo:
+            exif = b"Exif\0\0" + orientation_alone(2)
+            Image.new("RGB", (16, 16)).save(photo, coding, exif=exif)
+            inspect("photo", photo.getvalue(), limits)
 
 
 def _take_standard_output() -> BinaryIO:

@@ -39,6 +39,8 @@ class InclusionProof:
         hashes: RFC 9162 inclusion proof, from the leaf's sibling upwards.
         commitment: The entry itself, 32 bytes; its leaf hash is `tree.leaf_hash(commitment)`.
         note: The signed checkpoint with the root.
+        record: The event as the log committed to it, canonical JSON; None once pruned.
+        salt: Key of the HMAC-SHA256 that makes the commitment from the record; None once pruned.
     """
 
     index: int
@@ -46,6 +48,8 @@ class InclusionProof:
     hashes: tuple[bytes, ...]
     commitment: bytes
     note: str
+    record: str | None
+    salt: bytes | None
 
 
 async def events_of_case(connection: AsyncConnection, case_id: str) -> list[StoredEvent]:
@@ -66,7 +70,12 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
     """
     entry = (
         await connection.execute(
-            select(log_entries.c.index.label("place"), log_entries.c.commitment)
+            select(
+                log_entries.c.index.label("place"),
+                log_entries.c.commitment,
+                events.c.record,
+                events.c.salt,
+            )
             .join(events, events.c.index == log_entries.c.index)
             .where(events.c.id == event_id)
         )
@@ -84,4 +93,6 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
     hashes = await connection.run_sync(
         lambda sync: Tree(tile_reader(sync)).inclusion_proof(index, size)
     )
-    return InclusionProof(index, size, tuple(hashes), entry.commitment, last.note)
+    return InclusionProof(
+        index, size, tuple(hashes), entry.commitment, last.note, entry.record, entry.salt
+    )

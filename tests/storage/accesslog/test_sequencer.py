@@ -24,7 +24,9 @@ from tests.storage.accesslog.log_ground import ORIGIN, Ground, NoteKey, event
 async def places(database: Database) -> list[tuple[str, int | None, int | None]]:
     async with database.reading() as connection:
         rows = await connection.execute(
-            select(events.c.id, events.c.index, events.c.number).order_by(events.c.index)
+            select(events.c.id, events.c.index, events.c.number).order_by(
+                events.c.index.is_(None), events.c.index
+            )
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
@@ -262,6 +264,7 @@ async def test_a_new_node_does_not_extend_what_another_key_signed(ground: Ground
 async def test_a_damaged_head_file_stops_the_signer(ground: Ground) -> None:
     await ground.write([event(0)])
     await ground.sequencer().step()
+    ground.time += LIFETIME
     ground.head_path.write_text("{}")
     await ground.write([event(1)])
 

@@ -1,0 +1,118 @@
+"""The certificate of an erasure: what, on whose instruction, how it was made sure, what is left.
+
+The body is signed as RFC 8785 canonical JSON; its hash stands in the access log, and the
+certificate carries the record, the proof that it is in the tree, and the signed checkpoint. So
+it can be checked with two public keys and nothing of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rfc8785
+
+from keys.signing import SigningKey
+from storage.accesslog.reading import InclusionProof
+from storage.cases import Case
+from storage.erasures import Erasure, Puncture
+from storage.files import File
+
+FORMAT = "kluis/erasure-certificate/1"
+SIGNED = b"kluis/erasure-certificate/1\n"  # sets these signatures apart from all others
+GROUND = "instruction of the controller, GDPR articles 17 and 28(3)(a)"
+
+NOT_COVERED = (
+    (
+        "A copy of the provider's keys that was taken outside the registered places before the "
+        "destruction, kept together with its secret (a copied keyring file and its passphrase, "
+        "a snapshot of the key server, a back-up of the HSM), still opens the case."
+    ),
+    (
+        "What the file system keeps of a keyring file after it was overwritten and replaced "
+        "(flash wear-levelling, copy-on-write, snapshots of the disk) counts as such a copy."
+    ),
+    (
+        "Whoever holds the controller's index key can test guesses of an identity against an "
+        "old back-up of the database."
+    ),
+    (
+        "Files that were downloaded before the erasure are in the hands of those who downloaded "
+        "them; the access log names them."
+    ),
+)
+
+
+def body(
+    erasure: Erasure,
+    puncture: Puncture,
+    case: Case,
+    files: Sequence[File],
+    *,
+    provider: str,
+    living_versions: Sequence[int],
+    erased_at: str,
+) -> Mapping[str, Any]:
+    """What the certificate says. No name, no pseudonym: ids, counts, hashes of ciphertext."""
+    return {
+        "format": FORMAT,
+        "certificate_id": erasure.id,
+        "case_id": case.id,
+        "controller_id": case.controller_id,
+        "requested_by": erasure.requested_by,
+        "requested_at": erasure.requested_at.isoformat(),
+        "reason": erasure.reason,
+        "ground": GROUND,
+        "files": [
+            {
+                "id": file.id,
+                "kind": file.kind,
+                "bytes": file.size,
+                "ciphertext_sha256": file.sealed_sha256.hex(),
+            }
+            for file in files
+            if file.sealed_sha256 is not None
+        ],
+        "key": {
+            "provider": provider,
+            "destroyed_version": puncture.old_version,
+            "destroyed_at": puncture.finished_at.isoformat() if puncture.finished_at else None,
+            "self_test": "the case's wrapped key opens under none of the versions that are left",
+            "versions_left": list(living_versions),
+        },
+        "registered_key_backups": [],
+        "not_covered": list(NOT_COVERED),
+        "erased_at": erased_at,
+    }
+
+
+def body_sha256(canonical: str) -> bytes:
+    """The hash that the log's event names; of the body as canonical JSON."""
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """RFC 8785 canonical JSON."""
+    return rfc8785.dumps(dict(document)).decode()
+
+
+def certificate(
+    signed_body: Mapping[str, Any], key: SigningKey, proof: InclusionProof
+) -> Mapping[str, Any]:
+    """The signed certificate with its place in the log."""
+    message = SIGNED + canonical(signed_body).encode()
+    return {
+        "body": dict(signed_body),
+        "signature": base64.b64encode(key.sign(message)).decode(),
+        "key": key.verifier,
+        "log": {
+            "record": proof.record,
+            "salt": base64.b64encode(proof.salt or b"").decode(),
+            "index": proof.index,
+            "size": proof.size,
+            "hashes": [base64.b64encode(node).decode() for node in proof.hashes],
+            "checkpoint": proof.note,
+        },
+    }

@@ -1,0 +1,137 @@
+"""Moving a controller's key on, so that a wrapped key left in any copy no longer opens.
+
+Deleting a wrapped key leaves traces in write-ahead logs, replicas and back-ups. So the key above
+it goes instead. Each step is the state of a row and idempotent; a crash anywhere goes on with the
+step that was not written yet (architecture.md, Erasure is puncture, steps 2 to 6):
+
+begun       the new version is recorded; then it is created in the provider
+created     keys are written under the new version alone; then everything alive is re-wrapped
+rewrapped   nothing but the erased cases is left on the old version; then back-ups of the keystore
+            are renewed at every registered place (none is registered in the embedded default)
+backed_up   then every living process lets go of the old version, and says so
+dropped     then the provider destroys the old version
+destroyed   nothing opens what was wrapped under it alone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.ids import new_id, now
+from gateway.privacy.casekeys import place_of
+from keys.keyring import Keyring
+from storage import erasures, keystore, nodes
+from storage.database import Database
+from storage.erasures import Puncture
+from storage.keystore import ControllerVersion
+
+BATCH = 200  # OpenBao refuses 500 in one call
+
+
+class Punctures:
+    """Carries out punctures, one step at a time."""
+
+    def __init__(
+        self, main: Database, key_database: Database, keyring: Keyring, node_id: str
+    ) -> None:
+        """Work as node `node_id`."""
+        self._main = main
+        self._keystore = key_database
+        self._keyring = keyring
+        self._node_id = node_id
+
+    async def begin(self, controller_id: str, erasure_ids: Sequence[str]) -> Puncture:
+        """Record one puncture that serves all of these erasures."""
+        async with self._keystore.reading() as connection:
+            known = await keystore.versions(connection, controller_id)
+        current = next(version.version for version in known if version.state == "current")
+        puncture = Puncture(
+            id=new_id(),
+            controller_id=controller_id,
+            step="begun",
+            old_version=current,
+            new_version=max(version.version for version in known) + 1,
+            created_at=now(),
+        )
+        async with self._main.transaction() as tx:
+            await erasures.add_puncture(tx, puncture)
+            for erasure_id in erasure_ids:
+                await erasures.change(tx, erasure_id, puncture_id=puncture.id)
+        return puncture
+
+    async def advance(self, puncture: Puncture, erased_cases: Sequence[str]) -> bool:
+        """Do the next step. False when it has to wait for other processes."""
+        steps = {
+            "begun": self._create,
+            "created": self._rewrap,
+            "rewrapped": self._back_up,
+            "backed_up": self._await_drops,
+            "dropped": self._destroy,
+        }
+        following = await steps[puncture.step](puncture, erased_cases)
+        if following is None:
+            return False
+        finished = now() if following == "destroyed" else None
+        async with self._main.transaction() as tx:
+            await erasures.change_puncture(tx, puncture.id, step=following, finished_at=finished)
+        return True
+
+    async def let_go(self) -> None:
+        """Drop, in this process, every version that is on its way out, and say so."""
+        async with self._main.reading() as connection:
+            leaving = [
+                puncture
+                for puncture in await erasures.punctures_at(connection, "backed_up")
+                if not await nodes.has_dropped(
+                    connection, self._node_id, puncture.controller_id, puncture.old_version
+                )
+            ]
+        for puncture in leaving:
+            await self._keyring.forget(puncture.controller_id, puncture.old_version)
+            async with self._main.transaction() as tx:
+                await nodes.dropped(tx, self._node_id, puncture.controller_id, puncture.old_version)
+
+    async def _create(self, puncture: Puncture, _erased: Sequence[str]) -> str:
+        controller_id, version = puncture.controller_id, puncture.new_version
+        async with self._keystore.transaction() as tx:
+            fresh = ControllerVersion(controller_id, version, "creating", now())
+            await keystore.record_version(tx, fresh)
+        await self._keyring.create(controller_id, version)
+        async with self._keystore.transaction() as tx:
+            await keystore.make_current(tx, controller_id, version)
+        return "created"
+
+    async def _rewrap(self, puncture: Puncture, erased: Sequence[str]) -> str:
+        # Nothing can be added under the old version any more (keystore.add checks under a lock),
+        # so when this finds none left, none is left.
+        old, new = puncture.old_version, puncture.new_version
+        while True:
+            async with self._keystore.reading() as connection:
+                left = await keystore.under_version(
+                    connection, puncture.controller_id, old, but_cases=erased, limit=BATCH
+                )
+            if not left:
+                return "rewrapped"
+            items = [(row.wrapped, place_of(row)) for row in left]
+            moved = await self._keyring.rewrap(old, new, items)
+            async with self._keystore.transaction() as tx:
+                for row, wrapped in zip(left, moved, strict=True):
+                    await keystore.replace(tx, row, wrapped, new)
+
+    async def _back_up(self, _puncture: Puncture, _erased: Sequence[str]) -> str:
+        # No place is registered for back-ups of the keystore: there is nothing to renew.
+        return "backed_up"
+
+    async def _await_drops(self, puncture: Puncture, _erased: Sequence[str]) -> str | None:
+        await self.let_go()
+        async with self._main.reading() as connection:
+            holding = await nodes.still_holding(
+                connection, puncture.controller_id, puncture.old_version, now()
+            )
+        return None if holding else "dropped"
+
+    async def _destroy(self, puncture: Puncture, _erased: Sequence[str]) -> str:
+        await self._keyring.destroy(puncture.controller_id, puncture.old_version)
+        async with self._keystore.transaction() as tx:
+            await keystore.mark_destroyed(tx, puncture.controller_id, puncture.old_version, now())
+        return "destroyed"
