@@ -20,6 +20,9 @@
     │   └── UploadMediaTypeError
     ├── TooLargeError
     ├── IntegrityFailedError
+    ├── BadRequestError             not HTTP as it should be
+    ├── MethodNotAllowedError
+    ├── InternalError               a fault of ours; nothing of it is shown
     └── UnavailableError            log, keys or storage cannot serve now; nothing happened
 
 Each class has a `code`, which is API and never changes, and its text in English and Dutch. Texts
@@ -211,3 +214,27 @@ class UnavailableError(GatewayError):
     code = "unavailable"
     en = "The service cannot do this now; nothing was shown or changed. Try again in a minute."
     nl = "Dit kan nu niet; er is niets getoond of gewijzigd. Probeer het over een minuut."
+
+
+class BadRequestError(GatewayError):
+    """The request is not HTTP as it should be."""
+
+    code = "bad_request"
+    en = "The request cannot be understood. Check its syntax."
+    nl = "Het verzoek is niet te begrijpen. Controleer de opbouw."
+
+
+class MethodNotAllowedError(GatewayError):
+    """The address exists, this method does not."""
+
+    code = "method_not_allowed"
+    en = "This address takes {allowed}."
+    nl = "Dit adres kent {allowed}."
+
+
+class InternalError(GatewayError):
+    """A fault of ours."""
+
+    code = "internal"
+    en = "Something went wrong here. Nothing was lost that was acknowledged. Request {request_id}."
+    nl = "Er ging hier iets mis. Wat bevestigd was, is bewaard. Verzoek {request_id}."

@@ -108,6 +108,12 @@ async def list_cases(
     return every(Case, await connection.execute(statement))
 
 
+async def known_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these cases have a row."""
+    statement = select(cases.c.id).where(cases.c.id.in_(case_ids))
+    return frozenset((await connection.execute(statement)).scalars())
+
+
 async def assign(tx: AsyncConnection, assignment: Assignment) -> None:
     """Insert an assignment."""
     await tx.execute(insert(assignments).values(asdict(assignment)))

@@ -188,6 +188,14 @@ async def known_blobs(connection: AsyncConnection, blob_ids: Sequence[str]) -> f
     return frozenset(in_parts.scalars()) | frozenset(in_files.scalars())
 
 
+async def known_uploads(connection: AsyncConnection, file_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these files still need their upload key."""
+    statement = select(files.c.id).where(
+        files.c.id.in_(file_ids), files.c.state.in_(["receiving", "received"])
+    )
+    return frozenset((await connection.execute(statement)).scalars())
+
+
 async def delete_of_case(tx: AsyncConnection, case_id: str) -> None:
     """Delete every file row and part row of a case; idempotent."""
     of_case_ids = select(files.c.id).where(files.c.case_id == case_id)

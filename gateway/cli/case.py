@@ -176,7 +176,7 @@ def _sheet(view: JsonObject) -> Table:
 
 def _planner(assignment: JsonObject) -> str:
     until = assignment["ends_at"]
-    return assignment["email"] + (f" until {until}" if until else "")
+    return f"{assignment['email']} until {until}" if until else str(assignment["email"])
 
 
 def _file(view: JsonObject) -> str:

@@ -65,6 +65,28 @@ class Patience:
             delay = min(delay * 2, self.longest)
 
 
+class Pauses:
+    """Growing pauses between tries, from the start again whenever more bytes have arrived."""
+
+    def __init__(self, patience: Patience, server: URL) -> None:
+        self._patience = patience
+        self._server = server
+        self._delays = patience.delays()
+        self._known = -1
+
+    def note(self, arrived: int) -> None:
+        """Note how many bytes are there."""
+        if arrived > self._known:
+            self._known, self._delays = arrived, self._patience.delays()
+
+    async def next(self) -> None:
+        """Wait before the next try. Raises UnreachableError when patience is used up."""
+        delay = next(self._delays, None)
+        if delay is None:
+            raise UnreachableError(field="server", server=self._server)
+        await asyncio.sleep(delay)
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Speaks to one server with one token."""

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,11 +27,14 @@ from gateway.cli.errors import CommandError, RefusedError
 from gateway.cli.journal import Journal
 from gateway.cli.operator import Port
 from gateway.cli.output import Output, table
-from gateway.cli.sample import Sample, sample_case
 from gateway.cli.sender import PIECE, Sender
 from gateway.cli.texts import Words
 from gateway.cli.upload import upload_one
 from gateway.settings import Settings, load
+from storage.durable import replace_file
+
+if TYPE_CHECKING:
+    from gateway.access.accounts import Accounts
 
 PRACTICE = "Demo practice"
 ROLES = {
@@ -41,6 +44,7 @@ ROLES = {
     "officer@demo.invalid": "privacy_officer",
 }
 OFFICER = "officer@demo.invalid"
+TRIANGLES = 40_000
 STOP_SECONDS = 30.0
 
 DemoData = Annotated[
@@ -91,7 +95,7 @@ class Cast:
             "people": {email: asdict(person) for email, person in self.people.items()},
             "case_id": self.case_id,
         }
-        write_private(path, json.dumps(content, indent=1))
+        replace_file(path, json.dumps(content, indent=1).encode())
 
     def token(self, email: str) -> str:
         """The token of a person who has one by now."""
@@ -130,32 +134,35 @@ async def prepare(settings: Settings, out: Output) -> None:
     secret = settings.data / "demo-passphrase"
     if not secret.exists():
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(secret, secrets.token_urlsafe(24))
+        replace_file(secret, secrets.token_urlsafe(24).encode())
     passphrase = secret.read_text("ascii").strip()
     if not settings.keyring_path.exists():
         out.say(texts.DEMO_SETTING_UP.say(data=settings.data))
         await initialise(settings, passphrase, OFFICER)
-    file = settings.data / "demo-accounts.json"
+    async with open_rooms(settings, passphrase) as rooms:
+        await _hire(rooms.accounts, settings.data / "demo-accounts.json")
+
+
+async def _hire(accounts: Accounts, file: Path) -> None:
+    """Give each person an account, a password and a token, as far as they have none."""
     cast = Cast.read(file)
     # Passwords first: an account whose password was lost would be of no use.
     cast.write(file)
-    async with open_rooms(settings, passphrase) as rooms:
-        accounts = rooms.accounts
-        practices = {found.name: found.id for found in await accounts.list_controllers()}
-        if PRACTICE not in practices:
-            added = await accounts.add_controller(name=PRACTICE, email="practice@demo.invalid")
-            practices[PRACTICE] = added.id
-        there = {account.email for account in await accounts.list_accounts()}
-        for email, person in cast.people.items():
-            if email not in there:
-                client = practices[PRACTICE] if person.role == "dentist" else None
-                await accounts.add_account(email=email, role=person.role, controller_id=client)
-            if person.token is None:
-                await accounts.set_password(email=email, password=person.password)
-                token = await accounts.create_token(email=email)
-                people = {**cast.people, email: replace(cast.people[email], token=token)}
-                cast = replace(cast, people=people)
-                cast.write(file)
+    practices = {practice.name: practice.id for practice in await accounts.list_controllers()}
+    if PRACTICE not in practices:
+        practice = await accounts.add_controller(name=PRACTICE, email="practice@demo.invalid")
+        practices[PRACTICE] = practice.id
+    there = {account.email for account in await accounts.list_accounts()}
+    for email, person in cast.people.items():
+        if email not in there:
+            client = practices[PRACTICE] if person.role == "dentist" else None
+            await accounts.add_account(email=email, role=person.role, controller_id=client)
+        if person.token is None:
+            await accounts.set_password(email=email, password=person.password)
+            token = await accounts.create_token(email=email)
+            people = {**cast.people, email: replace(person, token=token)}
+            cast = replace(cast, people=people)
+            cast.write(file)
 
 
 @asynccontextmanager
@@ -241,31 +248,37 @@ async def fill(settings: Settings, address: str, out: Output) -> Cast:
 async def _send_sample(client: Client, view: JsonObject, data: Path, out: Output) -> None:
     there = {file["name"] for file in view["files"] if file["state"] == "accepted"}
     sender = Sender(client, view["id"], Journal(data), Patience(total=60.0))
-    for sample in sample_case():
+    for sample in sample_files():
         if sample.name not in there:
-            await upload_one(sender, InMemory(sample), out)
+            await upload_one(sender, sample, out)
+
+
+def sample_files() -> list[InMemory]:
+    """Two arches and three photos, the same each time."""
+    # NumPy and Pillow draw them; no other command needs either.
+    from gateway.cli import sample  # noqa: PLC0415
+
+    return [
+        InMemory("upper.stl", "scan", sample.scan(TRIANGLES, 1, upper=True)),
+        InMemory("lower.stl", "scan", sample.scan(TRIANGLES, 2, upper=False)),
+        InMemory("front.jpg", "photo", sample.photo("front", 3)),
+        InMemory("upper.jpg", "photo", sample.photo("upper", 4)),
+        InMemory("lower.jpg", "photo", sample.photo("lower", 5)),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
     """A sample as something to send; no scan is written to a disk for it."""
 
-    sample: Sample
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.sample.name
-
-    @property
-    def kind(self) -> str:
-        """scan or photo."""
-        return self.sample.kind
+    name: str
+    kind: str
+    content: bytes
 
     @property
     def size(self) -> int:
         """Its size in bytes."""
-        return len(self.sample.content)
+        return len(self.content)
 
     @property
     def version(self) -> str:
@@ -279,7 +292,7 @@ class InMemory:
     async def pieces(self, start: int) -> AsyncIterator[bytes]:
         """Its bytes from `start` on."""
         for at in range(start, self.size, PIECE):
-            yield self.sample.content[at : at + PIECE]
+            yield self.content[at : at + PIECE]
 
 
 def _introduce(cast: Cast, address: str, data: Path, out: Output) -> None:
@@ -302,14 +315,3 @@ def _introduce(cast: Cast, address: str, data: Path, out: Output) -> None:
             dentist=cast.token("dentist@demo.invalid"),
         )
     )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole: a crash leaves the old one."""
-    fresh = path.with_name(f".{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with os.fdopen(os.open(fresh, flags, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

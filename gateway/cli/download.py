@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -17,12 +16,11 @@ import aiofiles
 import typer
 
 from gateway.cli import options, texts
-from gateway.cli.client import BREAKS, Client, JsonObject, Patience, connect
+from gateway.cli.client import BREAKS, Client, JsonObject, Patience, Pauses, connect
 from gateway.cli.errors import (
     CorruptDownloadError,
     LocalFileError,
     RefusedError,
-    UnreachableError,
     UsageError,
 )
 from gateway.cli.output import Output, size
@@ -152,27 +150,28 @@ class Fetcher:
             if await _sha256(target.path) != target.sha256:
                 raise LocalFileError(path=target.path, reason=_TAKEN.say())
             return
-        delays, known = self.patience.delays(), -1
-        while (there := _length(target.partial)) < target.size or not target.partial.exists():
-            if there > known:
-                delays, known = self.patience.delays(), there
-            try:
-                await self._continue(target, there, arrived)
-            except RefusedError as error:
-                if not error.passes:
-                    raise
-            except BREAKS:
-                pass
-            else:
-                break
-            delay = next(delays, None)
-            if delay is None:
-                raise UnreachableError(field="server", server=self.client.server)
-            await asyncio.sleep(delay)
+        pauses = Pauses(self.patience, self.client.server)
+        while not await self._is_complete(target, arrived):
+            pauses.note(_length(target.partial))
+            await pauses.next()
         if await _sha256(target.partial) != target.sha256:
             target.partial.unlink()
             raise CorruptDownloadError(file_id=target.file_id)
         target.partial.rename(target.path)
+
+    async def _is_complete(self, target: Target, arrived: Callable[[int], None]) -> bool:
+        """Try to complete the partial file; whether all of it is there."""
+        there = _length(target.partial)
+        if there >= target.size and target.partial.exists():
+            return True
+        try:
+            await self._continue(target, there, arrived)
+        except RefusedError as error:
+            if not error.passes:
+                raise
+        except BREAKS:
+            pass
+        return _length(target.partial) >= target.size
 
     async def _continue(self, target: Target, there: int, arrived: Callable[[int], None]) -> None:
         """Fetch what is missing (RFC 9110 section 14: Range, and If-Range for the same bytes)."""
@@ -182,10 +181,10 @@ class Fetcher:
         async with self.client.request(
             "GET", self.client.address(path), headers=headers
         ) as response:
-            partial = response.status == HTTPStatus.PARTIAL_CONTENT
-            count = there if partial else 0
-            mode = "ab" if partial else "wb"
-            async with aiofiles.open(target.partial, mode, opener=_private) as file:
+            # Anything but 206 is the whole file from its first byte.
+            count = there if response.status == HTTPStatus.PARTIAL_CONTENT else 0
+            async with aiofiles.open(target.partial, "ab", opener=_private) as file:
+                await file.truncate(count)
                 async for piece in response.content.iter_chunked(PIECE):
                     await file.write(piece)
                     count += len(piece)

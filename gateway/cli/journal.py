@@ -11,12 +11,13 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from storage.durable import replace_file
 
 # Longer than any server keeps an upload open.
 LIFETIME = timedelta(days=7)
@@ -69,7 +70,8 @@ class Journal:
             fcntl.flock(lock, fcntl.LOCK_EX)
             places = self._read()
             yield places
-            self._replace(places)
+            content = {key: asdict(place) for key, place in places.items()}
+            replace_file(self._path, json.dumps(content).encode())
         finally:
             os.close(lock)
 
@@ -83,21 +85,8 @@ class Journal:
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return {}
 
-    def _replace(self, places: dict[str, Place]) -> None:
-        # mkstemp makes it 0600. A crash before the rename leaves the old file.
-        descriptor, fresh = tempfile.mkstemp(dir=self._directory, prefix="uploads-")
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump({key: asdict(place) for key, place in places.items()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(fresh).replace(self._path)
-        except BaseException:
-            Path(fresh).unlink()
-            raise
-
 
 def key_of(server: str, case_id: str, version: str) -> str:
     """What tells one upload from another, without telling the name of the file."""
-    parts = "\0".join((server, case_id, version))
-    return hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()
+    told_apart = f"{server}\0{case_id}\0{version}"
+    return hashlib.sha256(told_apart.encode("utf-8", "surrogateescape")).hexdigest()

@@ -48,5 +48,7 @@ def run(arguments: Sequence[str]) -> int:
             return int(code or 0)
         failure = KeyboardInterrupt()
     told = explain(failure)
+    if not told.message:  # a group called alone has shown its help
+        return told.exit_code
     Output(as_json="--json" in arguments).fail(told)
     return told.exit_code

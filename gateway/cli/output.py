@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.cli.errors import Failure
 
 KiB = 1024
+UNFOLDED = 1000  # characters
 
 
 def printable(text: object) -> str:
@@ -111,4 +112,7 @@ class Output:
 
 
 def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=stderr)
+    if not console.is_terminal:
+        console.width = UNFOLDED  # nobody searches a pipe for an id that was folded
+    return console

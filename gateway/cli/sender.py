@@ -19,13 +19,12 @@ from typing import NoReturn, Protocol
 import aiofiles
 from yarl import URL
 
-from gateway.cli.client import BREAKS, Client, Patience
+from gateway.cli.client import BREAKS, Client, Patience, Pauses
 from gateway.cli.errors import (
     ChangedFileError,
     ForeignAddressError,
     LocalFileError,
     RefusedError,
-    UnreachableError,
     UsageError,
 )
 from gateway.cli.journal import Journal, Place, key_of
@@ -146,7 +145,7 @@ class Sender:
             UnreachableError: Patience ran out; sending it again goes on where this ended.
         """
         key = self._key(file)
-        pauses = _Pauses(self.client, self.patience)
+        pauses = Pauses(self.patience, self.client.server)
         while True:
             try:
                 place = self.journal.find(key) or await self._create(file, key)
@@ -179,7 +178,7 @@ class Sender:
         return key_of(str(self.client.server), self.case_id, file.version)
 
     async def _create(self, file: Outgoing, key: str) -> Place:
-        """tus creation. A crash before it is remembered leaves an upload that expires."""
+        """Create the upload. A crash before it is remembered leaves one that expires."""
         name = file.name.encode("utf-8", "replace")
         told = {"filename": name, "kind": file.kind.encode()}
         metadata = ",".join(f"{k} {base64.b64encode(v).decode()}" for k, v in told.items())
@@ -215,7 +214,7 @@ class Sender:
     async def _append(
         self, place: Place, file: Outgoing, start: int, arrived: Callable[[int], None]
     ) -> int:
-        """tus PATCH of everything from `start`; the server cuts it into parts."""
+        """Send everything from `start` in one PATCH; the server cuts it into parts."""
         headers = _TUS | {
             "Content-Type": "application/offset+octet-stream",
             "Content-Length": str(file.size - start),
@@ -246,23 +245,3 @@ class Sender:
             async with self.client.request("DELETE", self.client.address(path), headers={}):
                 pass
         raise ChangedFileError(name=file.name)
-
-
-class _Pauses:
-    """Growing pauses between tries, from the start again whenever more bytes have arrived."""
-
-    def __init__(self, client: Client, patience: Patience) -> None:
-        self._server = client.server
-        self._patience = patience
-        self._delays = patience.delays()
-        self._known = -1
-
-    def note(self, offset: int) -> None:
-        if offset > self._known:
-            self._known, self._delays = offset, self._patience.delays()
-
-    async def next(self) -> None:
-        delay = next(self._delays, None)
-        if delay is None:
-            raise UnreachableError(field="server", server=self._server)
-        await asyncio.sleep(delay)

@@ -21,6 +21,7 @@ _SHOWN = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive, Huffman: what
 _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
 _APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 _FOREIGN = range(_APP0, _COMMENT + 1)  # application segments, JPG0 to JPG13, comments
+_FRAME_BYTES = 6  # in front of three for each component
 _SAMPLE_BITS = 8
 _COMPONENTS = {1, 3, 4}
 _JFIF = b"JFIF\0"
@@ -132,13 +133,15 @@ class _Jpeg:
     def _measure(self, marker: int, payload: bytes, position: int) -> None:
         if marker not in _SHOWN:
             raise UnreadablePhotoError("coding")
-        if self.photo.width_px or len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
+        if self.photo.width_px or len(payload) < _FRAME_BYTES:
             raise UnreadablePhotoError("structure", offset=position)
-        height, width = (int.from_bytes(payload[at : at + 2], "big") for at in (1, 3))
-        if payload[0] != _SAMPLE_BITS or payload[5] not in _COMPONENTS or not height:
+        # T.81 B.2.2: sample bits, lines, samples per line, components with three bytes each.
+        bits, *size, components = payload[:_FRAME_BYTES]
+        height, width = (int.from_bytes(size[at : at + 2], "big") for at in (0, 2))
+        if not width or len(payload) != _FRAME_BYTES + 3 * components:
+            raise UnreadablePhotoError("structure", offset=position)
+        if bits != _SAMPLE_BITS or components not in _COMPONENTS or not height:
             raise UnreadablePhotoError("coding")
-        if not width:
-            raise UnreadablePhotoError("structure", offset=position)
         self.photo.measure(width, height, self.limits)
 
     def _leave_out(self, marker: int, payload: bytes) -> None:

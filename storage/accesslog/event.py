@@ -18,7 +18,6 @@ AccessPoint = Literal["api", "cli", "system"]
 Detail = Mapping[str, str | int | bool | list[str]]
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z:._-]{0,127}")
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 # attribute -> group and name in the record
 _FIELDS = {
     "id": ("event", "id"),
@@ -114,7 +113,9 @@ class AccessEvent:
         for attribute, (group, name) in _FIELDS.items():
             value = getattr(self, attribute)
             if attribute == "at":
-                value = value.astimezone(UTC).strftime(_TIME)
+                # RFC 3339; always with microseconds, so that one moment has one text.
+                value = self.at.astimezone(UTC).isoformat(timespec="microseconds")
+                value = value.replace("+00:00", "Z")
             elif attribute == "detail":
                 value = dict(value) or None
             if value is not None:
@@ -129,5 +130,5 @@ class AccessEvent:
             for attribute, (group, name) in _FIELDS.items()
             if name in record.get(group, {})
         }
-        values["at"] = datetime.strptime(values["at"], _TIME).replace(tzinfo=UTC)
+        values["at"] = datetime.fromisoformat(values["at"])
         return cls(**values)

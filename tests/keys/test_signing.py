@@ -1,4 +1,5 @@
 import base64
+import string
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,16 @@ def test_no_altered_character_of_a_note_opens() -> None:
         for changed in ("", chr(ord(note[place]) ^ 1), note[place] + "x"):
             with pytest.raises(SignatureError):
                 verifier.open_note(note[:place] + changed + note[place + 1 :])
+
+
+def test_a_signature_is_written_in_one_way_alone() -> None:
+    note, verifier = KEY.sign_note(TEXT), Verifier.parse(KEY.verifier)
+    before, last = note[:-3], note[-3]
+    assert note.endswith("=\n")
+    # The last character holds two bits that decode to nothing.
+    for other in set(string.ascii_letters + string.digits + "+/") - {last}:
+        with pytest.raises(SignatureError):
+            verifier.open_note(before + other + "=\n")
 
 
 def test_lines_of_other_keys_are_ignored_and_never_enough() -> None:

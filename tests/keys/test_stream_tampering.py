@@ -120,7 +120,7 @@ def test_what_is_not_a_header_is_refused(header: bytes) -> None:
         Unsealer(KEY, CONTEXT, header)
 
 
-@pytest.mark.parametrize("size", [0, 15, SEGMENT_SIZE - HEADER_SIZE + 1, SEGMENT_SIZE + 1])
+@pytest.mark.parametrize("size", [0, 1, 15, SEGMENT_SIZE + 1])
 def test_a_segment_of_an_impossible_size_is_refused(size: int) -> None:
     with pytest.raises(UnsealError):
         Unsealer(KEY, CONTEXT, b"\x28" + bytes(39)).unseal(0, bytes(size), last=True)

@@ -72,7 +72,7 @@ OWN: dict[str, dict[str, Any]] = {
         ],
     },
 }
-CommonCase = tuple[dict[str, Any], dict[str, Any], bool]
+Case = tuple[dict[str, Any], dict[str, Any], bool]
 
 
 def sources(primitive: str) -> pytest.MarkDecorator:
@@ -82,7 +82,7 @@ def sources(primitive: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("groups", groups, ids=ids)
 
 
-def cases(groups: list[dict[str, Any]]) -> Iterator[CommonCase]:
+def cases(groups: list[dict[str, Any]]) -> Iterator[Case]:
     """Yield (group, case, whether it is valid), and print how many there were."""
     count = 0
     for group in groups:

@@ -30,10 +30,10 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 def test_an_event_comes_back_from_its_record_as_it_was(**changes: object) -> None:
     original = event(1, **changes)  # type: ignore[arg-type]
 
-    assert AccessEvent.from_record(original.to_record()) == original
-    assert b"null" not in rfc8785.dumps(original.to_record() | {"number": 1}) or "null" in str(
-        changes
-    )
+    record = original.to_record()
+    assert AccessEvent.from_record(record) == original
+    assert rfc8785.dumps(record)
+    assert None not in [value for group in record.values() for value in group.values()]
 
 
 def test_the_record_groups_the_fields_of_nen_7513() -> None:

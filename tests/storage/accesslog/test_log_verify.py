@@ -39,8 +39,8 @@ async def value(tx: AsyncConnection, column: Any, index: int) -> Any:
     return await tx.scalar(select(column).where(column.table.c.index == index))
 
 
-async def set_event(tx: AsyncConnection, index: int, **values: object) -> None:
-    await tx.execute(update(events).where(events.c.index == index).values(values))
+async def set_event(tx: AsyncConnection, at: int, /, **values: object) -> None:
+    await tx.execute(update(events).where(events.c.index == at).values(values))
 
 
 async def flip_record(tx: AsyncConnection, index: int) -> None:
@@ -139,7 +139,6 @@ async def recommit(tx: AsyncConnection, index: int) -> None:
     )
 
 
-@pytest.mark.parametrize("index", [0, 137, 256, 519])
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -159,28 +158,27 @@ async def recommit(tx: AsyncConnection, index: int) -> None:
         recommit,
     ],
 )
-async def test_an_altered_entry_is_found_and_named(
-    signed: Ground, tamper: Tamper, index: int
-) -> None:
-    async with signed.database.transaction() as tx:
-        await tamper(tx, index)
+async def test_an_altered_entry_is_found_and_named(signed: Ground, tamper: Tamper) -> None:
+    for index in (519, 256, 137, 0):  # backwards: each is the first wrong one in its turn
+        async with signed.database.transaction() as tx:
+            await tamper(tx, index)
 
-    result = await signed.verify()
+        result = await signed.verify()
 
-    assert not result.ok
-    assert result.wrong_index == index
-    assert result.problem
+        assert not result.ok
+        assert result.wrong_index == index
+        assert result.problem
 
 
 @pytest.mark.parametrize("tamper", [swap_events, swap_contents])
-@pytest.mark.parametrize("index", [0, 254, 516])
 async def test_two_swapped_entries_of_one_controller_are_found(
-    signed: Ground, tamper: Tamper, index: int
+    signed: Ground, tamper: Tamper
 ) -> None:
-    async with signed.database.transaction() as tx:
-        await tamper(tx, index)
+    for index in (516, 254, 0):
+        async with signed.database.transaction() as tx:
+            await tamper(tx, index)
 
-    assert (await signed.verify()).wrong_index == index
+        assert (await signed.verify()).wrong_index == index
 
 
 async def test_the_first_of_several_wrong_entries_is_named(signed: Ground) -> None:

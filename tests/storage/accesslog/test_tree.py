@@ -31,9 +31,13 @@ LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 def grown(leaves: Sequence[bytes], steps: Sequence[int] = ()) -> Tiles:
     """Tiles of a tree that grew in these steps, and then to its end."""
     tiles: Tiles = {}
+
+    def read_tile(level: int, number: int) -> bytes:
+        return tiles[level, number]
+
     size = 0
     for stop in (*steps, len(leaves)):
-        tiles |= extend(size, leaves[size:stop], lambda level, number: tiles[level, number])
+        tiles.update(extend(size, leaves[size:stop], read_tile))
         size = stop
     return tiles
 

@@ -1,0 +1,1 @@
+"""HTTP: parse, authorise, delegate, render. No rule lives here."""

@@ -1,0 +1,115 @@
+"""What a handler finds on the application and the request: the services, and who asks."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.access.actors import Actor, nobody
+from gateway.access.grants import Access
+from gateway.access.sessions import Sessions, csrf_token
+from gateway.errors import CrossSiteError, UnauthenticatedError
+from gateway.ids import new_id
+from gateway.intake.inspector import Inspector
+from gateway.intake.uploads import Uploads
+from gateway.privacy.cases import Cases
+from gateway.privacy.erasure import Erasures
+from gateway.release.content import Release
+from gateway.settings import Settings
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the handlers delegate to."""
+
+    settings: Settings
+    main: Database
+    access: Access
+    sessions: Sessions
+    cases: Cases
+    uploads: Uploads
+    inspector: Inspector
+    release: Release
+    erasures: Erasures
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+
+SECURE_COOKIE = "__Host-kluis"
+PLAIN_COOKIE = "kluis"  # a browser takes __Host- names over TLS alone; plain HTTP is loopback
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def services(request: web.Request) -> Services:
+    """The services of this application."""
+    return request.app[SERVICES]
+
+
+def visitor(request: web.Request) -> Actor:
+    """Whoever sends this, before anything is known of them."""
+    return nobody(address(request), request.get(REQUEST_ID) or new_id())
+
+
+async def actor(request: web.Request) -> Actor:
+    """Who asks: by bearer token, else by session cookie.
+
+    Raises:
+        UnauthenticatedError: Neither is valid.
+        CrossSiteError: A change by cookie that our own pages did not ask for.
+    """
+    sessions, who = services(request).sessions, visitor(request)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return await sessions.by_token(who, token.strip())
+    secret = request.cookies.get(cookie_name(request))
+    if secret is None:
+        raise UnauthenticatedError
+    if request.method not in SAFE_METHODS:
+        check_same_site(request)
+        sent = request.headers.get("X-CSRF-Token", "")
+        if not hmac.compare_digest(sent.encode(), csrf_token(secret).encode()):
+            raise CrossSiteError
+    found, _ = await sessions.by_cookie(who, secret)
+    return found
+
+
+def check_same_site(request: web.Request) -> None:
+    """Refuse what a browser says comes from another site. Raises CrossSiteError."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        raise CrossSiteError
+    origin = request.headers.get("Origin")
+    scheme = "https" if is_secure(request) else "http"
+    if origin is not None and origin != f"{scheme}://{request.host}":
+        raise CrossSiteError
+
+
+def cookie_name(request: web.Request) -> str:
+    """The session cookie's name on this connection."""
+    return SECURE_COOKIE if is_secure(request) else PLAIN_COOKIE
+
+
+def is_secure(request: web.Request) -> bool:
+    """Whether the browser speaks TLS, to us or to a proxy that we trust."""
+    if _is_trusted(request):
+        return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+    return request.scheme == "https"
+
+
+def address(request: web.Request) -> str | None:
+    """The network address of who asks; a proxy's word counts only if the proxy is trusted."""
+    if _is_trusted(request):
+        last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        try:
+            return str(ipaddress.ip_address(last))
+        except ValueError:
+            return request.remote
+    return request.remote
+
+
+def _is_trusted(request: web.Request) -> bool:
+    return request.remote in services(request).settings.trusted_proxies

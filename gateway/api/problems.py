@@ -1,0 +1,101 @@
+"""Every refusal as RFC 9457 problem details, in the reader's language; one table of statuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway import errors
+from gateway.errors import GatewayError
+
+STATUS: Mapping[type[GatewayError], int] = {
+    errors.NotFoundError: 404,
+    errors.UnauthenticatedError: 401,
+    errors.LoginFailedError: 401,
+    errors.ForbiddenError: 403,
+    errors.CrossSiteError: 403,
+    errors.ConfirmationRequiredError: 403,
+    errors.InvalidInputError: 422,
+    errors.WrongStateError: 409,
+    errors.CaseFrozenError: 409,
+    errors.RangeNotSatisfiableError: 416,
+    errors.TusVersionError: 412,
+    errors.OffsetMismatchError: 409,
+    errors.UploadGoneError: 410,
+    errors.UploadTakenOverError: 409,
+    errors.TooManyPartsError: 409,
+    errors.UploadMediaTypeError: 415,
+    errors.TooLargeError: 413,
+    errors.IntegrityFailedError: 500,
+    errors.UnavailableError: 503,
+    errors.BadRequestError: 400,
+    errors.MethodNotAllowedError: 405,
+    errors.InternalError: 500,
+}
+RETRY_AFTER_SECONDS = "30"
+
+
+def language(request: web.BaseRequest) -> str:
+    """ "nl" when the reader prefers Dutch, else "en"."""
+    preferred = request.headers.get("Accept-Language", "").strip().lower()
+    return "nl" if preferred.startswith("nl") else "en"
+
+
+def problem(error: GatewayError, tongue: str) -> Mapping[str, Any]:
+    """The problem details of a refusal."""
+    document: dict[str, Any] = {
+        "type": f"urn:kluis:problem:{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": STATUS[type(error)],
+        "detail": error.text(tongue),
+        "code": error.code,
+    }
+    if error.field is not None:
+        document["field"] = error.field
+    return document
+
+
+def respond(request: web.BaseRequest, error: GatewayError) -> web.Response:
+    """The answer to a refused request."""
+    tongue = language(request)
+    headers = {"Content-Language": tongue}
+    if isinstance(error, errors.UnavailableError):
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, errors.UnauthenticatedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.RangeNotSatisfiableError):
+        headers["Content-Range"] = f"bytes */{error.values['size']}"
+    if isinstance(error, errors.MethodNotAllowedError):
+        headers["Allow"] = str(error.values["allowed"])
+    return web.Response(
+        text=json.dumps(problem(error, tongue)),
+        status=STATUS[type(error)],
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def from_http(error: web.HTTPException) -> GatewayError:
+    """Our words for what aiohttp refuses by itself; its own text may quote the request."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return errors.MethodNotAllowedError(allowed=", ".join(sorted(error.allowed_methods)))
+    if isinstance(error, web.HTTPNotFound):
+        return errors.NotFoundError()
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return errors.TooLargeError(limit="so many")
+    return errors.BadRequestError()
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every refusal of what lies within, whatever it was."""
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        return respond(request, error)
+    except web.HTTPException as error:
+        return respond(request, from_http(error))

@@ -1,0 +1,165 @@
+"""How a handler is declared: its path, what it takes and gives, and the act it is in the policy.
+
+Routes, request checks and the OpenAPI document all come from this one declaration. A path is
+exact: ids have the shape of a UUID, so nothing with a dot or a slash ever reaches a handler.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gateway.access.policy import Action
+from gateway.errors import GatewayError, InvalidInputError, TooLargeError
+from gateway.ids import ID_PATTERN, SECRET_PATTERN
+
+BODY_LIMIT = 256 * 1024
+PARAMETERS = {
+    "case_id": ID_PATTERN,
+    "file_id": ID_PATTERN,
+    "assignment_id": ID_PATTERN,
+    "capability": SECRET_PATTERN,
+}
+
+Model = TypeVar("Model", bound=BaseModel)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One handler as declared."""
+
+    method: str
+    path: str
+    handler: Handler
+    action: Action | None
+    summary: str
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answer: type[BaseModel] | None
+    status: int
+    media_type: str
+    errors: tuple[type[GatewayError], ...]
+    headers: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Operations:
+    """A table of handlers."""
+
+    prefix: str = ""
+    entries: list[Operation] = field(default_factory=list)
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        action: Action | None,
+        body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        answer: type[BaseModel] | None = None,
+        status: int = 200,
+        media_type: str = "application/json",
+        errors: tuple[type[GatewayError], ...] = (),
+        headers: tuple[str, ...] = (),
+    ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
+        """Declare a handler.
+
+        It gets the request, then the checked body or query if it has one. It returns a model,
+        which becomes JSON, or a response; None is an empty answer.
+
+        Args:
+            method: HTTP method.
+            path: Below the prefix; `{name}` stands for a parameter of PARAMETERS.
+            action: The act in the policy that it authorises; None: open to all, and says nothing
+                of anybody.
+            body: Model of the JSON body.
+            query: Model of the query string.
+            answer: Model of the answer.
+            status: Of the answer.
+            media_type: Of the answer, where it is not JSON.
+            errors: What it refuses with, besides what every handler may.
+            headers: Request headers that it reads.
+        """
+
+        def declare(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            @wraps(function)
+            async def handler(request: web.Request) -> web.StreamResponse:
+                given = []
+                if body is not None:
+                    given.append(checked(body, await _json(request)))
+                if query is not None:
+                    given.append(checked(query, dict(request.query)))
+                return _rendered(await function(request, *given), status)
+
+            summary = (function.__doc__ or "").strip().splitlines()[0].rstrip(".")
+            operation = Operation(
+                method,
+                self.prefix + path,
+                handler,
+                action,
+                summary,
+                body,
+                query,
+                answer,
+                status,
+                media_type,
+                errors,
+                headers,
+            )
+            self.entries.append(operation)
+            return function
+
+        return declare
+
+    def register(self, app: web.Application) -> None:
+        """Add every handler to the application's router."""
+        for entry in self.entries:
+            path = entry.path
+            for name, pattern in PARAMETERS.items():
+                path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
+            app.router.add_route(entry.method, path, entry.handler)
+
+
+def checked(model: type[Model], given: object) -> Model:
+    """`given` as the model.
+
+    Raises:
+        InvalidInputError: Names the first field that is wrong, never its value.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "body"
+        raise InvalidInputError(field=path, reason=first["msg"]) from None
+
+
+async def _json(request: web.Request) -> object:
+    if request.content_type != "application/json":
+        raise InvalidInputError(field="Content-Type", reason="send application/json")
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > BODY_LIMIT:
+            raise TooLargeError(limit=BODY_LIMIT)
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise InvalidInputError(field="body", reason="it is not JSON") from None
+
+
+def _rendered(answer: object, status: int) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if isinstance(answer, BaseModel):
+        text = answer.model_dump_json()
+        return web.Response(text=text, status=status, content_type="application/json")
+    return web.Response(status=204)
