@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from gateway.access.policy import Action
@@ -49,7 +51,9 @@ SEARCH_LIMIT = 200
 )
 async def create(request: web.Request, body: NewCase) -> CaseView:
     """Begin a case."""
-    patient = Patient(body.patient.name.strip(), body.patient.birth_date, body.patient.number.strip())
+    patient = Patient(
+        body.patient.name.strip(), body.patient.birth_date, body.patient.number.strip()
+    )
     sight = await context.services(request).cases.create(
         await context.actor(request), patient, body.notes, body.treatment
     )
@@ -89,9 +93,7 @@ async def search(request: web.Request, body: CaseSearch) -> CaseList:
     return _case_list(found, SEARCH_LIMIT + 1, language(request))
 
 
-@operations.add(
-    "GET", "/cases/{case_id}", action=Action.CASE_VIEW, answer=CaseView, errors=OF_CASE
-)
+@operations.add("GET", "/cases/{case_id}", action=Action.CASE_VIEW, answer=CaseView, errors=OF_CASE)
 async def view(request: web.Request) -> CaseView:
     """See one case."""
     sight = await context.services(request).cases.view(
@@ -207,6 +209,6 @@ async def view_erasure(request: web.Request) -> ErasureView:
     return erasure_view(erasure)
 
 
-def _case_list(found: list[CaseSight], limit: int, tongue: str) -> CaseList:
+def _case_list(found: Sequence[CaseSight], limit: int, tongue: str) -> CaseList:
     following = found[-1].case.id if len(found) == limit else None
     return CaseList(cases=[case_view(sight, tongue) for sight in found], next=following)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -27,7 +28,7 @@ class Services:
     """What the handlers delegate to."""
 
     settings: Settings
-    main: Database
+    databases: Mapping[str, Database]
     access: Access
     sessions: Sessions
     cases: Cases
@@ -35,6 +36,11 @@ class Services:
     inspector: Inspector
     release: Release
     erasures: Erasures
+
+    @property
+    def main(self) -> Database:
+        """The main database."""
+        return self.databases["database"]
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -210,56 +210,60 @@ class ErasureView(BaseModel):
 def file_view(sight: FileSight, language: str) -> FileView:
     """Render one file."""
     row = sight.file
-    return FileView.model_validate({
-        "id": row.id,
-        "kind": row.kind,
-        "number": row.number,
-        "name": sight.name,
-        "state": row.state,
-        "created_at": row.created_at,
-        "length": row.length,
-        "received": row.received,
-        "size": row.size,
-        "sha256": row.sha256.hex() if row.sha256 is not None else None,
-        "media_type": row.media_type,
-        "report": None if sight.report is None else json.loads(sight.report),
-        "problem": None if row.problem is None else _problem(json.loads(row.problem), language),
-    })
+    return FileView.model_validate(
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "number": row.number,
+            "name": sight.name,
+            "state": row.state,
+            "created_at": row.created_at,
+            "length": row.length,
+            "received": row.received,
+            "size": row.size,
+            "sha256": row.sha256.hex() if row.sha256 is not None else None,
+            "media_type": row.media_type,
+            "report": None if sight.report is None else json.loads(sight.report),
+            "problem": None if row.problem is None else _problem(json.loads(row.problem), language),
+        }
+    )
 
 
 def case_view(sight: CaseSight, language: str) -> CaseView:
     """Render one case."""
     case, patient = sight.case, sight.patient
-    return CaseView.model_validate({
-        "id": case.id,
-        "controller_id": case.controller_id,
-        "pseudonym": case.pseudonym,
-        "state": case.state,
-        "treatment": case.treatment,
-        "frozen": case.frozen_at is not None,
-        "created_at": case.created_at,
-        "submitted_at": case.submitted_at,
-        "completed_at": case.completed_at,
-        "age_years": sight.age_years,
-        "notes": sight.notes,
-        "patient": None
-        if patient is None
-        else PatientView(
-            name=patient.name, birth_date=patient.birth_date, number=patient.number
-        ),
-        "removed_from_notes": sight.removed_from_notes,
-        "files": [file_view(file, language) for file in sight.files],
-        "assignments": [
-            AssignmentView(
-                id=assignment.id,
-                account_id=assignment.account_id,
-                email=email,
-                starts_at=assignment.starts_at,
-                ends_at=assignment.ends_at,
-            )
-            for assignment, email in sight.assignments
-        ],
-    })
+    return CaseView.model_validate(
+        {
+            "id": case.id,
+            "controller_id": case.controller_id,
+            "pseudonym": case.pseudonym,
+            "state": case.state,
+            "treatment": case.treatment,
+            "frozen": case.frozen_at is not None,
+            "created_at": case.created_at,
+            "submitted_at": case.submitted_at,
+            "completed_at": case.completed_at,
+            "age_years": sight.age_years,
+            "notes": sight.notes,
+            "patient": None
+            if patient is None
+            else PatientView(
+                name=patient.name, birth_date=patient.birth_date, number=patient.number
+            ),
+            "removed_from_notes": sight.removed_from_notes,
+            "files": [file_view(file, language) for file in sight.files],
+            "assignments": [
+                AssignmentView(
+                    id=assignment.id,
+                    account_id=assignment.account_id,
+                    email=email,
+                    starts_at=assignment.starts_at,
+                    ends_at=assignment.ends_at,
+                )
+                for assignment, email in sight.assignments
+            ],
+        }
+    )
 
 
 def event_view(event: StoredEvent) -> EventView:
@@ -276,13 +280,15 @@ def event_view(event: StoredEvent) -> EventView:
 
 def erasure_view(erasure: Erasure) -> ErasureView:
     """Render one erasure."""
-    return ErasureView.model_validate({
-        "id": erasure.id,
-        "case_id": erasure.case_id,
-        "step": erasure.step,
-        "requested_at": erasure.requested_at,
-        "certificate": None if erasure.certificate is None else json.loads(erasure.certificate),
-    })
+    return ErasureView.model_validate(
+        {
+            "id": erasure.id,
+            "case_id": erasure.case_id,
+            "step": erasure.step,
+            "requested_at": erasure.requested_at,
+            "certificate": None if erasure.certificate is None else json.loads(erasure.certificate),
+        }
+    )
 
 
 INTEGRITY = {

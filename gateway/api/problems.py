@@ -40,7 +40,7 @@ RETRY_AFTER_SECONDS = "30"
 
 
 def language(request: web.BaseRequest) -> str:
-    """ "nl" when the reader prefers Dutch, else "en"."""
+    """The language of the answer: `nl` for a reader who prefers Dutch, else `en`."""
     preferred = request.headers.get("Accept-Language", "").strip().lower()
     return "nl" if preferred.startswith("nl") else "en"
 

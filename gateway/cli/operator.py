@@ -103,7 +103,7 @@ def serve(
     as_json: options.Json = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight is finished or durably parked."""
-    from gateway.app import run_server  # noqa: PLC0415 - see rooms_of
+    from gateway.serve import run_server  # noqa: PLC0415 - see rooms_of
 
     out = Output(as_json)
 

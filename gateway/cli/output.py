@@ -37,12 +37,10 @@ def printable(text: object) -> str:
 
 def size(count: int) -> str:
     """A number of bytes for people."""
-    amount, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):  # noqa: B007 - the unit it ended at is the answer
-        if amount < KiB:
-            break
-        amount /= KiB
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    if count < KiB:
+        return f"{count} B"
+    power = min(3, (count.bit_length() - 1) // 10)
+    return f"{count / KiB**power:.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -92,9 +92,7 @@ class Sweeper:
     async def _orphan_blobs(self, before: datetime) -> int:
         removed = 0
         for area in Area:
-            old = [
-                stat.blob_id async for stat in self._blobs.list(area) if stat.modified < before
-            ]
+            old = [stat.blob_id async for stat in self._blobs.list(area) if stat.modified < before]
             for batch in _batches(old):
                 async with self._main.reading() as connection:
                     known = await files.known_blobs(connection, batch)

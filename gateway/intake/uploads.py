@@ -213,6 +213,36 @@ class Uploads:
         """End an upload whose time ran out."""
         await self._end(grant, file, "expired")
 
+    async def remove(self, actor: Actor, case_id: str, file_id: str) -> None:
+        """Take a file out of a draft, in whatever state it is.
+
+        Raises:
+            NotFoundError: There is no such file, or it was removed before.
+        """
+        grant = await self._access.authorise(
+            actor, Action.FILE_REMOVE, case_id, target=Target("file", file_id)
+        )
+        async with self._main.transaction() as tx:
+            case = await cases.lock(tx, case_id)
+            file = await files.get(tx, file_id)
+            if case is None or file is None or file.case_id != case_id:
+                raise NotFoundError
+            if case.state != "draft" or case.frozen_at is not None:
+                raise WrongStateError(needed="draft", state=case.state)
+            if file.state == "removed":
+                raise NotFoundError
+            gone = {"sealed_name": None, "sealed_report": None, "blob_id": None}
+            await files.change(
+                tx, file_id, state="removed", finished_at=now(), capability_hash=None, **gone
+            )
+            blob_ids = [part.blob_id for part in await files.parts_of(tx, file_id)]
+            await files.delete_parts(tx, file_id)
+            await self._access.outcome_in(tx, grant, Target("file", file_id))
+        if file.blob_id is not None:
+            await self._keys.drop_file_key(file.blob_id)
+            await self._blobs.delete(Area.VAULT, file.blob_id)
+        await clear_quarantine(self._keys, self._blobs, file_id, blob_ids)
+
     async def _end(self, grant: Grant, file: File, state: str) -> None:
         async with self._main.transaction() as tx:
             if not await files.change_from(

@@ -45,14 +45,13 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     yield from walk(typer.main.get_command(app), ())
 
 
-def parse(arguments: list[str]) -> Any:
+def parse(words: list[str]) -> Any:
     """Parse as the command would, without running anything; the leaf's context."""
     command: Any = typer.main.get_command(app)
-    context = command.make_context("kluis", list(arguments))
+    rest = list(words)
     while getattr(command, "commands", None):
-        name, command, rest = command.resolve_command(context, context._protected_args)
-        context = command.make_context(name, rest, parent=context)
-    return context
+        command = command.commands[rest.pop(0)]
+    return command.make_context(command.name, rest)
 
 
 ALL = sorted(commands(), key=lambda item: item[0])

@@ -24,8 +24,7 @@ def all_words() -> list[Words]:
 @pytest.mark.parametrize("words", all_words())
 def test_both_languages_fill_the_same_places(words: Words) -> None:
     english, dutch = (
-        {name for _, name, _, _ in Formatter().parse(text) if name}
-        for text in (words.en, words.nl)
+        {name for _, name, _, _ in Formatter().parse(text) if name} for text in (words.en, words.nl)
     )
 
     # Dutch may say less, never ask for a value that English does not have.

@@ -103,10 +103,9 @@ REAL = [path.read_bytes() for path in corpus("stl")]
 def test_a_real_scan_is_accepted_or_refused_with_a_reason(content: bytes) -> None:
     try:
         clean = stl.canonical(stl.read(content, LIMITS))
-    except InspectionError as error:
-        assert error.code == "unreadable_scan"
-    else:
-        assert stl.canonical(stl.read(clean, LIMITS)) == clean
+    except UnreadableScanError:
+        return  # any other refusal of these files would be wrong
+    assert stl.canonical(stl.read(clean, LIMITS)) == clean
 
 
 @given(st.binary(max_size=400))

@@ -103,7 +103,7 @@ async def change_controller(tx: AsyncConnection, index: int) -> None:
 
 
 async def change_id(tx: AsyncConnection, index: int) -> None:
-    await set_event(tx, index, id="event-other")
+    await set_event(tx, index, id=f"event-other-{index}")
 
 
 async def half_prune(tx: AsyncConnection, index: int) -> None:

@@ -1,0 +1,166 @@
+"""Files of a case: their state and verdict, download whole, in ranges or as one zip, removal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable
+
+from aiohttp import web
+
+from gateway.access.policy import Action
+from gateway.api import context
+from gateway.api.models import FileView, file_view
+from gateway.api.problems import language
+from gateway.api.routing import Operations
+from gateway.errors import (
+    CaseFrozenError,
+    ForbiddenError,
+    IntegrityFailedError,
+    NotFoundError,
+    RangeNotSatisfiableError,
+    WrongStateError,
+)
+from gateway.release.archive import archive
+from gateway.release.content import Content
+
+operations = Operations("/api/v1")
+OF_FILE = (NotFoundError, ForbiddenError, WrongStateError, CaseFrozenError)
+ONE_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+
+
+@operations.add(
+    "GET",
+    "/cases/{case_id}/files/{file_id}",
+    action=Action.FILE_VIEW,
+    answer=FileView,
+    errors=OF_FILE,
+)
+async def view(request: web.Request) -> FileView:
+    """See a file's state, and its verdict once there is one."""
+    sight = await context.services(request).cases.file(
+        await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
+    )
+    return file_view(sight, language(request))
+
+
+@operations.add(
+    "DELETE",
+    "/cases/{case_id}/files/{file_id}",
+    action=Action.FILE_REMOVE,
+    status=204,
+    errors=OF_FILE,
+)
+async def remove(request: web.Request) -> None:
+    """Take a file out of a draft."""
+    await context.services(request).uploads.remove(
+        await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
+    )
+
+
+@operations.add(
+    "GET",
+    "/cases/{case_id}/files/{file_id}/content",
+    action=Action.FILE_DOWNLOAD,
+    media_type="application/octet-stream",
+    errors=(*OF_FILE, RangeNotSatisfiableError, IntegrityFailedError),
+    headers=("Range", "If-Range", "If-None-Match"),
+)
+async def download(request: web.Request) -> web.StreamResponse:
+    """Download a file, or a range of it."""
+    release = context.services(request).release
+    content = await release.open_file(
+        await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
+    )
+    etag = f'"{content.sha256.hex()}"'
+    if request.headers.get("If-None-Match") == etag:
+        await release.ended(content.grant, 0, whole=True)
+        return web.Response(status=304, headers={"ETag": etag})
+    span = _range(request, content, etag)
+    start, stop = span or (0, content.size)
+    await release.check(content, start, stop)
+    response = web.StreamResponse(status=200 if span is None else 206, headers=_headers(content))
+    response.headers["ETag"] = etag
+    response.headers["Accept-Ranges"] = "bytes"
+    response.content_length = stop - start
+    if span is not None:
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
+    return await _send(request, response, content, release.read(content, start, stop))
+
+
+@operations.add(
+    "GET",
+    "/cases/{case_id}/archive",
+    action=Action.FILE_DOWNLOAD,
+    media_type="application/zip",
+    errors=(*OF_FILE, IntegrityFailedError),
+)
+async def download_case(request: web.Request) -> web.StreamResponse:
+    """Download all files of a case as one zip."""
+    release = context.services(request).release
+    grant, contents = await release.open_case(
+        await context.actor(request), request.match_info["case_id"]
+    )
+    await release.check(contents[0], 0, contents[0].size)
+    response = web.StreamResponse(headers=_attachment(f"case-{grant.case.id}.zip"))
+    response.content_type = "application/zip"
+    return await _send(request, response, contents[0], archive(release, contents))
+
+
+async def _send(
+    request: web.Request,
+    response: web.StreamResponse,
+    content: Content,
+    pieces: AsyncIterable[bytes],
+) -> web.StreamResponse:
+    """Send, and log what really went out, also when it broke."""
+    release = context.services(request).release
+    sent, whole = 0, False
+    try:
+        await response.prepare(request)
+        async for piece in pieces:
+            await response.write(piece)
+            sent += len(piece)
+        await response.write_eof()
+        whole = True
+    except IntegrityFailedError:
+        # The head is out: cut the connection, so that nobody takes the rest for the whole.
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        await release.ended(content.grant, sent, whole=whole)
+    return response
+
+
+def _range(request: web.Request, content: Content, etag: str) -> tuple[int, int] | None:
+    """The one range asked for, as [start, stop); None: the whole (RFC 9110 section 14).
+
+    Several ranges, another unit, or an If-Range of another version: the whole is the answer that
+    the RFC allows.
+
+    Raises:
+        RangeNotSatisfiableError: It lies behind the end.
+    """
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    match = ONE_RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        start, stop = max(content.size - int(last), 0), content.size
+    else:
+        start = int(first)
+        stop = min(int(last) + 1, content.size) if last else content.size
+        if last and int(last) < start:
+            return None
+    if start >= stop:
+        raise RangeNotSatisfiableError(size=content.size)
+    return start, stop
+
+
+def _headers(content: Content) -> dict[str, str]:
+    return {"Content-Type": content.media_type, **_attachment(content.name)}
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

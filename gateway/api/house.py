@@ -1,0 +1,80 @@
+"""What the house says of itself: alive, ready, the API's description, the log's checkpoint."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from gateway.api import context
+from gateway.api.openapi import document
+from gateway.api.routing import Operation, Operations
+from gateway.errors import NotFoundError
+from storage.accesslog.reading import last_checkpoint
+
+operations = Operations()
+DESCRIPTION: web.AppKey[str] = web.AppKey("description", str)
+
+log = structlog.get_logger()
+
+
+class Health(BaseModel):
+    """Whether a part works: "ok" or what fails."""
+
+    status: str
+    parts: dict[str, str]
+
+
+@operations.add("GET", "/healthz", action=None, answer=Health)
+async def healthz(request: web.Request) -> Health:  # noqa: ARG001
+    """Say that the process is alive."""
+    return Health(status="ok", parts={})
+
+
+@operations.add("GET", "/readyz", action=None, answer=Health)
+async def readyz(request: web.Request) -> web.Response:
+    """Say whether it can serve, and which part fails."""
+    parts = {}
+    for name, database in context.services(request).databases.items():
+        try:
+            async with database.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+            parts[name] = "ok"
+        except Exception as error:  # noqa: BLE001 - whatever it is, this part fails
+            log.error("not_ready", part=name, error=type(error).__name__)
+            parts[name] = "failing"
+    ready = set(parts.values()) == {"ok"}
+    view = Health(status="ok" if ready else "failing", parts=parts)
+    status = 200 if ready else 503
+    return web.Response(text=view.model_dump_json(), status=status, content_type="application/json")
+
+
+@operations.add("GET", "/api/v1/openapi.json", action=None)
+async def openapi(request: web.Request) -> web.Response:
+    """Describe this API as OpenAPI 3.1."""
+    return web.Response(text=request.app[DESCRIPTION], content_type="application/json")
+
+
+@operations.add(
+    "GET",
+    "/api/v1/log/checkpoint",
+    action=None,
+    media_type="text/plain",
+    errors=(NotFoundError,),
+)
+async def checkpoint(request: web.Request) -> web.Response:
+    """Give the log's last signed checkpoint (C2SP tlog-checkpoint); it says nothing of anybody."""
+    async with context.services(request).main.reading() as connection:
+        note = await last_checkpoint(connection)
+    if note is None:
+        raise NotFoundError
+    return web.Response(text=note, content_type="text/plain")
+
+
+def describe(app: web.Application, entries: list[Operation]) -> None:
+    """Make the OpenAPI document of these handlers, once."""
+    app[DESCRIPTION] = json.dumps(document(entries, version("kluis")))

@@ -1,0 +1,246 @@
+"""Serving: one process or several, until told to stop; and what the process keeps to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import ipaddress
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from multiprocessing.connection import Connection
+
+import structlog
+import uvloop
+from aiohttp import http_parser, web
+
+from gateway.api.server import make_application
+from gateway.app import Rooms, migrate, open_rooms
+from gateway.errors import InvalidInputError, UnavailableError
+from gateway.settings import Settings
+
+GRACE_SECONDS = 20.0  # for requests in flight; then what arrived is made durable and they end
+KEEP_ALIVE_SECONDS = 30.0
+BACKLOG = 1024
+PR_SET_DUMPABLE = 4
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+
+log = structlog.get_logger()
+
+Listening = Callable[[str], None]
+
+
+def run_server(settings: Settings, passphrase: str, listening: Listening) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: Where and how.
+        passphrase: Unlocks the keyring.
+        listening: Told the address once requests are answered.
+
+    Raises:
+        UnavailableError: Background work broke beyond repair, such as a log that is not what was
+            signed. The log of the process says what.
+        InvalidInputError: `host` is not loopback, and no proxy is trusted to end TLS in front.
+    """
+    keep_to_itself()
+    _configure_log()
+    _check_parser()
+    asyncio.run(migrate(settings))
+    with _listen(settings) as listener:
+        address = _address(listener)
+        if settings.workers == 1:
+            _run(serve(settings, passphrase, listener, lambda: listening(address)))
+        else:
+            _supervise(settings, passphrase, listener, lambda: listening(address))
+
+
+async def serve(
+    settings: Settings, passphrase: str, listener: socket.socket, ready: Callable[[], None]
+) -> None:
+    """Serve in this process until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with open_rooms(settings, passphrase) as rooms, working(rooms) as work:
+        runner = web.AppRunner(
+            make_application(rooms.services),
+            access_log=None,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            shutdown_timeout=GRACE_SECONDS,
+        )
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            ready()
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                raise UnavailableError
+        finally:
+            await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def working(rooms: Rooms) -> AsyncIterator[asyncio.Task[None]]:
+    """Run what no request starts: sequencer, inspection, erasure, sweep, heartbeat.
+
+    Yields:
+        A task that ends only if one of them broke beyond repair (such as a log that is not what
+        was signed): then the server must stop.
+    """
+    end = asyncio.Event()
+    await rooms.heartbeat.beat()
+    async with rooms.pool:
+        sequencing = asyncio.create_task(rooms.sequencer.run(end, rooms.access_log.appended))
+        work = asyncio.create_task(_work(rooms, sequencing), name="background")
+        try:
+            yield work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            end.set()
+            await asyncio.gather(sequencing, return_exceptions=True)
+            await rooms.heartbeat.leave()
+
+
+async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(rooms.heartbeat.run())
+            tasks.create_task(rooms.inspector.run())
+            tasks.create_task(rooms.erasures.run())
+            tasks.create_task(_sweep(rooms))
+            await asyncio.shield(sequencing)
+    except* Exception as broken:  # noqa: BLE001 - the server stops; this says why
+        for error in broken.exceptions:
+            log.critical("broken", error=type(error).__name__, code=getattr(error, "code", None))
+
+
+async def _sweep(rooms: Rooms) -> None:
+    while True:
+        try:
+            await rooms.sweeper.sweep()
+        except Exception as error:  # noqa: BLE001 - what it leaves, the next one finds
+            log.error("sweep_failed", error=type(error).__name__)
+        await asyncio.sleep(rooms.settings.sweep_minutes * 60)
+
+
+def keep_to_itself() -> None:
+    """No core dumps, not dumpable, files for this user alone, memory out of swap if allowed."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # With a limit on locked memory the first large upload would fail instead: then do without.
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    if not _is_loopback(settings.host) and not settings.trusted_proxies:
+        reason = "plain HTTP stays on loopback; name the proxy that ends TLS in trusted_proxies"
+        raise InvalidInputError(field="host", reason=reason)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = f"cannot listen there ({error.strerror}); choose another one"
+        raise InvalidInputError(field="port", reason=reason) from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _supervise(
+    settings: Settings, passphrase: str, listener: socket.socket, ready: Callable[[], None]
+) -> None:
+    """Several serving processes on one socket; one that dies is replaced."""
+    spawn = multiprocessing.get_context("spawn")
+    children: dict[multiprocessing.process.BaseProcess, Connection] = {}
+    ending = False
+
+    def start() -> None:
+        ours, theirs = spawn.Pipe()
+        child = spawn.Process(target=_child, args=(settings, passphrase, listener, theirs))
+        child.start()
+        theirs.close()
+        children[child] = ours
+
+    def end(number: int, _frame: object) -> None:
+        nonlocal ending
+        ending = True
+        for child in children:
+            if child.pid is not None and child.is_alive():
+                os.kill(child.pid, number)
+
+    for _ in range(settings.workers):
+        start()
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if all(_is_ready(connection) for connection in children.values()):
+        ready()
+    else:
+        end(signal.SIGTERM, None)
+    while children:
+        multiprocessing.connection.wait([child.sentinel for child in children])
+        for child in [child for child in children if not child.is_alive()]:
+            children.pop(child).close()
+            if not ending:
+                log.critical("process_died", code=child.exitcode)
+                start()
+
+
+def _is_ready(connection: Connection) -> bool:
+    try:
+        return bool(connection.recv())
+    except EOFError:
+        return False
+
+
+def _child(
+    settings: Settings, passphrase: str, listener: socket.socket, parent: Connection
+) -> None:
+    keep_to_itself()
+    _configure_log()
+    _run(serve(settings, passphrase, listener, lambda: parent.send(True)))
+
+
+def _check_parser() -> None:
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        sys.exit(
+            "kluis: aiohttp runs without its C parser, whose Python twin has let smuggled "
+            "requests through; reinstall aiohttp from a wheel for this platform"
+        )
+
+
+def _configure_log() -> None:
+    """JSON lines on stderr: a decoded newline in a text log would forge entries."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
