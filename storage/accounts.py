@@ -5,7 +5,7 @@ Secrets of sessions and tokens arrive hashed; what is stored here opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -101,6 +101,12 @@ async def find_account(connection: AsyncConnection, email: str) -> Account | Non
     """One account by its (lower-case) e-mail address, or None."""
     rows = await connection.execute(select(accounts).where(accounts.c.email == email))
     return at_most_one(Account, rows)
+
+
+async def emails_of(connection: AsyncConnection, ids: Iterable[str]) -> Mapping[str, str]:
+    """The e-mail addresses of these accounts by id; ids of others are left out."""
+    statement = select(accounts.c.id, accounts.c.email).where(accounts.c.id.in_(list(ids)))
+    return {row.id: row.email for row in await connection.execute(statement)}
 
 
 async def set_password(tx: AsyncConnection, account_id: str, password_hash: str) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, Room
+from tests.house import house, keyring_template, settings  # noqa: F401  fixtures
 
 ROOMS: tuple[Room, ...] = ("main", "keystore")
 

@@ -33,6 +33,7 @@ from gateway.errors import (
 )
 from gateway.privacy.cases import CaseSight
 from gateway.privacy.patients import Patient, Wanted
+from storage import accounts
 from storage.accesslog.reading import events_of_case
 
 operations = Operations("/api/v1")
@@ -174,7 +175,9 @@ async def events(request: web.Request) -> EventList:
     await services.access.authorise(await context.actor(request), Action.LOG_VIEW, case_id)
     async with services.main.reading() as connection:
         found = await events_of_case(connection, case_id)
-    return EventList(events=[event_view(event) for event in found])
+        people = {event.record["user"]["id"] for event in found}
+        emails = await accounts.emails_of(connection, people)
+    return EventList(events=[event_view(event, emails) for event in found])
 
 
 @operations.add(

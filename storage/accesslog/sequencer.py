@@ -9,11 +9,12 @@ One step, and what a crash leaves:
 2. in one transaction, check the tree against what was signed, number the waiting events, write
    commitments and tiles. Before its commit: nothing. After it: entries that no checkpoint covers
    yet; the next step signs them.
-3. sign, and put the head file in place. Then: a head with no checkpoint row; the next step signs
-   the same tree again, which gives the same root, and adds the row.
-4. add the checkpoint row. Then: nothing is left to do.
+3. in a second transaction, sign, put the head file in place, and add the checkpoint row. After the
+   head: a head with no row; the next step signs the same tree again, with the same root, and adds
+   the row. After the commit: nothing is left to do.
 
-The head comes before the row: what was given out is always something the signer remembers.
+The head comes before the row: what was given out is always something the signer remembers. It is
+written while the lease's row is locked, so of processes that share it none can put it back.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import rfc8785
@@ -49,8 +51,9 @@ from storage.database import Database
 from storage.errors import LeaseLostError, LogInconsistentError
 from storage.schema import checkpoints, events, log_entries
 
-BATCH = 1024  # events numbered in one transaction at the most
+BATCH = 256  # events numbered in one transaction at the most; appenders wait as long on SQLite
 INTERVAL = timedelta(seconds=0.5)  # between two looks, when nobody nudges
+PAUSE = timedelta(seconds=0.1)  # between two steps, however often somebody nudges
 LEASE = "sequencer"
 LIFETIME = timedelta(seconds=10)  # of the lease; renewed at half of it
 
@@ -106,12 +109,15 @@ class Sequencer:
     async def run(self, stop: asyncio.Event, nudge: asyncio.Event) -> None:
         """Step until `stop` is set: at once when nudged, else every half second.
 
+        Under a steady stream it pauses between steps, so that one signature serves many events.
+
         Raises:
             LogInconsistentError: The log is not what was signed. Nothing is signed any more.
         """
         while not stop.is_set():
             nudge.clear()
             if await self._try_step() < BATCH:
+                await _first_of(stop, timeout=PAUSE)
                 await _first_of(stop, nudge, timeout=INTERVAL)
         await self._try_step()  # what was acknowledged just before the end
         await self._let_go()
@@ -133,11 +139,11 @@ class Sequencer:
             async with self._database.transaction() as tx:
                 await leases.hold(tx, lease, self._clock())
                 size, root, count = await tx.run_sync(self._extend, head)
-            note = self._sign(Checkpoint(self._origin, size, root).text())
-            await asyncio.to_thread(Head(size, root, note).write, self._head_path)
             async with self._database.transaction() as tx:
                 await leases.hold(tx, lease, self._clock())
-                await tx.run_sync(_publish, Head(size, root, note), self._clock())
+                signed = Head(size, root, self._sign(Checkpoint(self._origin, size, root).text()))
+                await asyncio.to_thread(signed.write, self._head_path)
+                await tx.run_sync(_publish, signed, self._clock())
         except LeaseLostError:
             self._lease = None
             raise
@@ -180,14 +186,15 @@ class Sequencer:
 
     def _extend(self, connection: Connection, head: Head | None) -> tuple[int, bytes, int]:
         """Check, then number what waits. Gives size and root of the tree, and how many joined."""
-        tree, size = Tree(tile_reader(connection)), _size(connection)
-        self._check(connection, tree, size, head)
+        stored, size = cache(tile_reader(connection)), _size(connection)
+        self._check(connection, Tree(stored), size, head)
         joining = _number(connection, size)
         if joining:
             _write(connection, joining)
-            leaves = [leaf_hash(entry.commitment) for entry in joining]
-            write_tiles(connection, extend(size, leaves, tree.read_tile))
+        changed = extend(size, [leaf_hash(entry.commitment) for entry in joining], stored)
+        write_tiles(connection, changed)
         size += len(joining)
+        tree = Tree(lambda level, number: changed.get((level, number)) or stored(level, number))
         return size, tree.root(size), len(joining)
 
     def _check(self, connection: Connection, tree: Tree, size: int, head: Head | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from storage.blobs import Area
+from storage.blobs import Area, local
 from storage.blobs.local import LocalBlobStore
 from storage.errors import BlobMissingError
 
@@ -133,6 +133,27 @@ async def test_what_a_crash_left_unfinished_is_swept_when_it_is_old_enough(root:
     assert await store.sweep_unfinished(now - timedelta(minutes=1)) == 0
     assert await store.sweep_unfinished(now + timedelta(minutes=1)) == 1
     assert not left.exists()
+
+
+async def test_what_vanishes_while_it_is_listed_or_swept_is_passed_over(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobStore(root)
+    await put(store)
+    (root / "unfinished" / "0123").write_bytes(b"half")
+
+    def vanishing(directory: Path) -> list[os.DirEntry[str]]:
+        found = entries(directory)
+        for entry in found:
+            if entry.is_file():
+                Path(entry).unlink()
+        return found
+
+    entries = local._entries
+    monkeypatch.setattr(local, "_entries", vanishing)
+
+    assert [stat async for stat in store.list(Area.VAULT)] == []
+    assert await store.sweep_unfinished(datetime.now(UTC) + timedelta(minutes=1)) == 0
 
 
 async def test_opening_again_changes_nothing(root: Path) -> None:

@@ -97,9 +97,9 @@ async def test_a_step_with_nothing_to_do_takes_no_lease_and_signs_nothing(ground
 
 async def test_more_than_a_batch_takes_several_steps_and_fills_tiles(ground: Ground) -> None:
     sequencer = ground.sequencer()
-    await ground.write([event(number) for number in range(BATCH + 10)])
+    await ground.write([event(number) for number in range(4 * BATCH + 10)])
 
-    assert [await sequencer.step() for _ in range(3)] == [BATCH, 10, 0]
+    assert [await sequencer.step() for _ in range(6)] == [BATCH] * 4 + [10, 0]
 
     async with ground.database.reading() as connection:
         stored = await connection.execute(
@@ -109,7 +109,7 @@ async def test_more_than_a_batch_takes_several_steps_and_fills_tiles(ground: Gro
         )
         widths = {(level, number): length // 32 for level, number, length in stored}
     assert widths == {**{(0, n): 256 for n in range(4)}, (0, 4): 10, (1, 0): 4}
-    assert (await ground.verify()).size == BATCH + 10
+    assert (await ground.verify()).size == 4 * BATCH + 10
 
 
 async def test_two_sequencers_number_one_log_without_gap(
@@ -259,6 +259,19 @@ async def test_a_new_node_does_not_extend_what_another_key_signed(ground: Ground
 
     with pytest.raises(LogInconsistentError):
         await ground.sequencer("two", ground.directory / "new-head.json").step()
+
+
+async def test_the_checkpoint_of_another_log_is_not_extended(ground: Ground) -> None:
+    def sign_as_another(text: str) -> str:
+        return ground.key.sign(text.replace(ORIGIN, "log.example/other"))
+
+    await ground.write([event(0)])
+    await ground.sequencer(sign=sign_as_another).step()
+    ground.time += LIFETIME
+    await ground.write([event(1)])
+
+    with pytest.raises(LogInconsistentError, match="another log"):
+        await ground.sequencer().step()
 
 
 async def test_a_damaged_head_file_stops_the_signer(ground: Ground) -> None:

@@ -1,0 +1,38 @@
+"""Files that are replaced whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from storage.durable import replace_file
+
+
+def test_a_file_is_replaced_whole_and_private(data_directory: Path) -> None:
+    path = data_directory / "head"
+    replace_file(path, b"old")
+    replace_file(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(data_directory.iterdir()) == [path]
+
+
+def test_a_disk_that_fails_leaves_the_old_file(
+    data_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "injected")
+
+    path = data_directory / "head"
+    replace_file(path, b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises(OSError, match="injected"):
+        replace_file(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert list(data_directory.iterdir()) == [path]
