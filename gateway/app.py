@@ -132,7 +132,7 @@ def _wire(
     access = Access(main, access_log, node_id)
     passwords = Passwords()
     sessions = Sessions(main, access, passwords, settings)
-    keys = CaseKeys(keystore, keyring)
+    keys = CaseKeys(keystore, keyring, access)
     punctures = Punctures(main, keystore, keyring, node_id)
     pool = WorkerPool(
         settings.inspection_workers,

@@ -204,8 +204,8 @@ class IntegrityFailedError(GatewayError):
     """What is stored is not what was sealed. Nothing of it was shown."""
 
     code = "integrity_failed"
-    en = "The stored file {file_id} was altered and is not shown. The operator has been told."
-    nl = "Het opgeslagen bestand {file_id} is gewijzigd en wordt niet getoond."
+    en = "What is stored as {id} was altered or is missing, and is not shown. It has been logged."
+    nl = "Wat is opgeslagen als {id} is gewijzigd of ontbreekt, en wordt niet getoond."
 
 
 class UnavailableError(GatewayError):

@@ -25,7 +25,7 @@ from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
 from gateway.settings import Settings
 
-GRACE_SECONDS = 20.0  # for requests in flight; then what arrived is made durable and they end
+GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
 KEEP_ALIVE_SECONDS = 30.0
 BACKLOG = 1024
 PR_SET_DUMPABLE = 4

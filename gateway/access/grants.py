@@ -7,7 +7,8 @@ written nothing is shown and nothing happens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,17 +19,19 @@ from gateway.errors import (
     CaseFrozenError,
     ForbiddenError,
     GatewayError,
+    IntegrityFailedError,
     NotFoundError,
     UnavailableError,
     WrongStateError,
 )
 from gateway.ids import new_id, now
+from keys.errors import UnsealError
 from storage import cases
 from storage.accesslog.event import AccessEvent, Stage
 from storage.accesslog.log import AccessLog
 from storage.cases import Case
 from storage.database import Database
-from storage.errors import LogUnavailableError
+from storage.errors import BlobMissingError, LogUnavailableError
 
 Detail = str | int | bool | list[str]
 
@@ -116,6 +119,19 @@ class Access:
         event = self._outcome(grant, target, None, detail)
         await self._log.append_in(tx, event)
         return event.id
+
+    @asynccontextmanager
+    async def watching(self, grant: Grant, target: Target) -> AsyncIterator[None]:
+        """Around whatever opens what is stored: if it is not what was sealed, log and refuse.
+
+        Raises:
+            IntegrityFailedError: Something in the block did not open, or was not there.
+        """
+        try:
+            yield
+        except (UnsealError, BlobMissingError) as error:
+            await self.alarm(grant, target)
+            raise IntegrityFailedError(id=target.id) from error
 
     async def alarm(self, grant: Grant, target: Target) -> None:
         """Log that something stored does not open as what it should be."""

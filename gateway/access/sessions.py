@@ -146,8 +146,8 @@ class Sessions:
             await accounts.confirm_session(tx, actor.session, now())
             await self._access.outcome_in(tx, grant)
 
-    async def require_confirmation(self, actor: Actor) -> None:
-        """Refuse a session whose password was given too long ago (invariant 9).
+    async def require_confirmation(self, actor: Actor, action: Action) -> None:
+        """Refuse an act in a session whose password was given too long ago (invariant 9).
 
         A token has no password to repeat; what it asks for names its object twice instead.
 
@@ -159,6 +159,7 @@ class Sessions:
         async with self._main.reading() as connection:
             session = await accounts.find_session(connection, actor.session)
         if session is None or now() - session.confirmed_at >= self._confirmed:
+            await self._access.note(actor, action, refused=True)
             raise ConfirmationRequiredError(field="POST /api/v1/session/confirmation")
 
     async def sign_out(self, actor: Actor) -> None:

@@ -180,6 +180,6 @@ def _planner(assignment: JsonObject) -> str:
 
 
 def _file(view: JsonObject) -> str:
-    name = view["name"] or f"{view['kind']} {view['number']}"
+    name = view["name"] or " ".join(str(view[part]) for part in ("kind", "number") if view[part])
     length = view["length"] if view["size"] is None else view["size"]
     return f"{view['id']}  {name}  {view['state']}  {size(length)}"

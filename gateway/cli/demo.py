@@ -289,10 +289,15 @@ class InMemory:
         """Memory does not change."""
         return True
 
-    async def pieces(self, start: int) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def pieces(self, start: int) -> AsyncIterator[AsyncIterator[bytes]]:
         """Its bytes from `start` on."""
-        for at in range(start, self.size, PIECE):
-            yield self.content[at : at + PIECE]
+
+        async def cut() -> AsyncIterator[bytes]:
+            for at in range(start, self.size, PIECE):
+                yield self.content[at : at + PIECE]
+
+        yield cut()
 
 
 def _introduce(cast: Cast, address: str, data: Path, out: Output) -> None:

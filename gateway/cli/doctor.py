@@ -84,21 +84,25 @@ async def examine(settings: Settings) -> list[Check]:
     return [*found, parser(), await confinement(settings), memory(), *network(settings)]
 
 
-def permissions(settings: Settings) -> Iterator[Check]:
+def permissions(settings: Settings) -> list[Check]:
     """Nobody else may enter the directory; what lies in it is private as well."""
+    found = [*_open_places(settings)]
+    if settings.passphrase_file and settings.passphrase_file.stat().st_mode & 0o077:
+        remedy = f"chmod 0400 {settings.passphrase_file}"
+        found.append(Check("passphrase file", "warning", "others may read it", remedy))
+    return found or [Check("permissions", "ok", "for this user alone")]
+
+
+def _open_places(settings: Settings) -> Iterator[Check]:
     ours = os.geteuid()
     for path in (settings.data, *sorted(settings.data.iterdir())):
         status = path.lstat()
-        open_to_others = 0o022 if path == settings.log_key_path else 0o077
         if status.st_uid != ours:
             remedy = f"run as its owner, or: chown -R $(id -u) {settings.data}"
             yield Check("owner", "failed", f"{path} belongs to user {status.st_uid}", remedy)
-        elif status.st_mode & open_to_others:
+        elif status.st_mode & 0o077:
             remedy = f"chmod go-rwx {path}"
             yield Check("permissions", "failed", f"{path} is open to others", remedy)
-    if settings.passphrase_file and settings.passphrase_file.stat().st_mode & 0o077:
-        remedy = f"chmod 0400 {settings.passphrase_file}"
-        yield Check("passphrase file", "warning", "others may read it", remedy)
 
 
 def disk(data: Path) -> Check:
@@ -195,8 +199,9 @@ def network(settings: Settings) -> Iterator[Check]:
     except ValueError:
         loopback = settings.host == "localhost"
     if not loopback:
-        remedy = "listen on 127.0.0.1 behind a proxy that speaks TLS"
-        yield Check("listening", "warning", f"plain HTTP on {settings.host}", remedy)
+        remedy = "listen on 127.0.0.1, or name the proxy that ends TLS in trusted_proxies"
+        state: State = "warning" if settings.trusted_proxies else "failed"
+        yield Check("listening", state, f"plain HTTP on {settings.host}", remedy)
     if settings.trusted_proxies:
         remedy = (
             "nginx: `proxy_request_buffering off; proxy_buffering off;`"

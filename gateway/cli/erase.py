@@ -10,12 +10,14 @@ import typer
 
 from gateway.cli import options, texts
 from gateway.cli.client import JsonObject, Patience, connect
-from gateway.cli.errors import UnfinishedError, UsageError
+from gateway.cli.errors import RefusedError, UnfinishedError, UsageError
 from gateway.cli.output import Output
 from gateway.cli.texts import Words
 
 # An erasure waits for every living key of the practice and for the next checkpoint.
 ERASURE = Patience(first=0.2, longest=5.0, total=1800.0)
+# Refusals of a second request; the first one is being carried out, or was.
+UNDER_WAY = {"wrong_state", "case_frozen"}
 _CONFIRM = Words(
     "This cannot be undone: give --confirm with the id of the case, the same as CASE.",
     "Dit kan niet ongedaan worden gemaakt: geef --confirm met het nummer van de casus.",
@@ -49,7 +51,11 @@ async def erase(
         raise UsageError("confirm", _CONFIRM)
     path = f"cases/{case}/erasure"
     async with connect(server) as client:
-        await client.post(path, {"reason": reason, "confirm": confirm})
+        try:
+            await client.post(path, {"reason": reason, "confirm": confirm})
+        except RefusedError as error:
+            if error.problem not in UNDER_WAY:
+                raise
         said = ""
         view: JsonObject
         async for view in client.wait(path, done=_is_done, patience=ERASURE, state="step"):
@@ -68,4 +74,8 @@ def _is_done(view: JsonObject) -> bool:
 
 
 def _legible(certificate: object) -> str:
-    return certificate if isinstance(certificate, str) else json.dumps(certificate, indent=2)
+    return (
+        certificate
+        if isinstance(certificate, str)
+        else json.dumps(certificate, indent=2, ensure_ascii=False)
+    )

@@ -127,7 +127,7 @@ async def client_list(data: options.Data = None, as_json: options.Json = False) 
     """List the practices by name."""
     async with rooms_of(data) as rooms:
         found = await rooms.accounts.list_controllers()
-    rows = [
+    rows: list[dict[str, object]] = [
         {"id": c.id, "name": c.name, "email": c.email, "created_at": c.created_at.isoformat()}
         for c in found
     ]
@@ -156,7 +156,7 @@ async def user_list(data: options.Data = None, as_json: options.Json = False) ->
     async with rooms_of(data) as rooms:
         found = await rooms.accounts.list_accounts()
     columns = ("id", "email", "role", "client", "created_at", "disabled_at")
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": account.id,
             "email": account.email,

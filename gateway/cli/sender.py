@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedReader
 from yarl import URL
 
 from gateway.cli.client import BREAKS, Client, Patience, Pauses
@@ -67,8 +68,8 @@ class Outgoing(Protocol):
     def is_same(self) -> bool:
         """Whether it still has the bytes it had."""
 
-    def pieces(self, start: int) -> AsyncIterator[bytes]:
-        """Its bytes from `start` on, in pieces of 1 MiB at the most."""
+    def pieces(self, start: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open it for its bytes from `start` on, in pieces of 1 MiB at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,24 @@ class LocalFile:
         status = self.path.stat()
         return (status.st_size, status.st_mtime_ns) == (self.size, self.changed_ns)
 
-    async def pieces(self, start: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to the size it had. Raises ChangedFileError if it is shorter."""
+    @asynccontextmanager
+    async def pieces(self, start: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open it for the bytes from `start` to the size it had.
+
+        The iterator raises ChangedFileError if it has become shorter.
+        """
+        # Not opened by the iterator itself: nobody ends that one when a connection breaks.
         async with aiofiles.open(self.path, "rb") as file:
             await file.seek(start)
-            while start < self.size:
-                piece = await file.read(min(PIECE, self.size - start))
-                if not piece:
-                    raise ChangedFileError(name=self.name)
-                start += len(piece)
-                yield piece
+            yield self._read(file, self.size - start)
+
+    async def _read(self, file: AsyncBufferedReader, missing: int) -> AsyncIterator[bytes]:
+        while missing:
+            piece = await file.read(min(PIECE, missing))
+            if not piece:
+                raise ChangedFileError(name=self.name)
+            missing -= len(piece)
+            yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +229,17 @@ class Sender:
             "Content-Length": str(file.size - start),
             "Upload-Offset": str(start),
         }
-        async with asyncio.timeout(STALL) as limit:
+        address = URL(place.address, encoded=True)
+        async with file.pieces(start) as pieces, asyncio.timeout(STALL) as limit:
 
             async def body() -> AsyncIterator[bytes]:
                 sent = start
-                async for piece in file.pieces(start):
-                    arrived(sent)
+                async for piece in pieces:
                     yield piece
                     sent += len(piece)
+                    arrived(sent)
                     limit.reschedule(asyncio.get_running_loop().time() + STALL)
 
-            address = URL(place.address, encoded=True)
             async with self.client.request(
                 "PATCH", address, headers=headers, content=body()
             ) as response:

@@ -107,7 +107,8 @@ async def _verdict(sender: Sender, file_id: str) -> JsonObject:
 
 
 def _refused(name: str, file_id: str | None, problem: JsonObject, out: Output) -> JsonObject:
-    out.say(texts.REFUSED.say(name=name, problem=problem["message"]))
+    words = " ".join(filter(None, (problem["message"], problem.get("remedy"))))
+    out.say(texts.REFUSED.say(name=name, problem=words))
     return {"id": file_id, "name": name, "state": "refused", "problem": problem}
 
 

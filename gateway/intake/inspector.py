@@ -203,7 +203,7 @@ class Inspector:
             return False
         if current.claimed_by != self._node_id or current.attempts != file.attempts:
             return False
-        finished = {"state": state, "finished_at": now(), "capability_hash": None}
+        finished = {"state": state, "finished_at": now()}
         if not await files.change_from(tx, file.id, "received", **finished, **verdict):
             return False
         await files.delete_parts(tx, file.id)

@@ -36,6 +36,9 @@ from storage.files import File
 NAME_LIMIT = 255
 
 
+ENDED = frozenset({"expired", "cancelled", "removed"})
+
+
 class Kind(StrEnum):
     """What a file is to the case."""
 
@@ -153,7 +156,7 @@ class Uploads:
         if file is None:
             await self._access.note(visitor, Action.FILE_UPLOAD, refused=True)
             raise NotFoundError
-        if file.state not in {"receiving", "received"}:
+        if file.state in ENDED:
             raise UploadGoneError
         if file.expires_at is not None and file.expires_at <= now():
             raise UploadGoneError
@@ -180,6 +183,8 @@ class Uploads:
         """
         if offset != file.received:
             raise OffsetMismatchError(offset=file.received)
+        if offset == file.length:
+            return file  # the answer to its last bytes was lost, and it asks again
         async with self._main.transaction() as tx:
             turn = await files.take_over_writing(tx, file.id)
             written = await files.parts_of(tx, file.id)

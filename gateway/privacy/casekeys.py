@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.access.grants import Grant
+from gateway.access.grants import Access, Grant, Target
 from gateway.errors import UnavailableError
 from gateway.ids import now
 from keys import envelope
@@ -51,9 +51,10 @@ class OpenCase:
 class CaseKeys:
     """Makes and opens keys. Opening takes a Grant."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, database: Database, keyring: Keyring, access: Access) -> None:
         """Wrapped keys live in `database` (the keystore), controller keys in `keyring`."""
         self._keystore = database
+        self._access = access
         self._keyring = keyring
 
     async def create_controller(self, controller_id: str) -> None:
@@ -77,16 +78,20 @@ class CaseKeys:
         """Open the case that the Grant is for.
 
         Raises:
-            UnsealError: The stored key was altered or swapped.
+            IntegrityFailedError: The stored key was altered or swapped; logged.
             UnavailableError: There is no such key (any more).
         """
         case = grant.case
-        key = await self._open(Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id))
+        place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id)
+        async with self._access.watching(grant, Target("case", case.id)):
+            key = await self._open(place)
         return OpenCase(case.controller_id, case.id, key)
 
-    async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:  # noqa: ARG002
-        """The key of this controller's blind indexes."""
-        return await self._open(Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id))
+    async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:
+        """The key of this controller's blind indexes. Raises as `open_case`."""
+        place = Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id)
+        async with self._access.watching(grant, Target("controller", controller_id)):
+            return await self._open(place)
 
     async def create_upload_key(self, grant: Grant, file_id: str) -> None:
         """Make the key that seals an upload's parts; it dies with the upload."""

@@ -128,8 +128,9 @@ class Cases:
         if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.sealed_identity is None:
             return plain
         opened = await self._keys.open_case(grant)
-        seen = tuple(file_sight(opened, row, grant.actor) for row in rows)
-        return replace(_opened(plain, opened, grant.actor), files=seen)
+        async with self._access.watching(grant, Target("case", case.id)):
+            seen = tuple(file_sight(opened, row, grant.actor) for row in rows)
+            return replace(_opened(plain, opened, grant.actor), files=seen)
 
     async def list(
         self, actor: Actor, state: str | None, before: str | None, limit: int
@@ -259,7 +260,9 @@ class Cases:
             raise NotFoundError
         if row.state == "receiving" or actor.role is Role.COORDINATOR:
             return FileSight(row)
-        return file_sight(await self._keys.open_case(grant), row, actor)
+        opened = await self._keys.open_case(grant)
+        async with self._access.watching(grant, Target("file", file_id)):
+            return file_sight(opened, row, actor)
 
     async def _log_found(self, grant: Grant, found: Sequence[Case]) -> None:
         """Log the results, apart for each controller: nothing crosses between them."""

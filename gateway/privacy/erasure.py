@@ -95,14 +95,16 @@ class Erasures:
             raise InvalidInputError(field="reason", reason=f"take 1 to {REASON_LIMIT} characters")
         if confirm != case_id:
             raise InvalidInputError(field="confirm", reason="repeat the id of the case")
-        await self._sessions.require_confirmation(actor)
+        await self._sessions.require_confirmation(actor, Action.CASE_ERASE)
         grant = await self._access.authorise(actor, Action.CASE_ERASE, case_id)
         async with self._main.reading() as connection:
             known = await erasures.of_case(connection, case_id)
         if known is not None:
             return known
         opened = await self._keys.open_case(grant)
-        patient = Patient.from_bytes(opened.unseal("identity", grant.case.sealed_identity or b""))
+        async with self._access.watching(grant, Target("case", case_id)):
+            sealed = grant.case.sealed_identity or b""
+            patient = Patient.from_bytes(opened.unseal("identity", sealed))
         cleaned = without_identity(reason, patient.name, patient.birth_date, patient.number)
         erasure = Erasure(
             id=new_id(),

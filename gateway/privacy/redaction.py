@@ -86,7 +86,8 @@ def without_bsn(text: str) -> Redacted:
         found = True
         return "[bsn]"
 
-    return Redacted(BSN.sub(replace, text), ("bsn",) if found else ()) if text else Redacted("", ())
+    bare = BSN.sub(replace, text)
+    return Redacted(bare, ("bsn",) if found else ())
 
 
 def without_identity(text: str, name: str, birth_date: date, number: str) -> Redacted:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
-from gateway.errors import IntegrityFailedError, NotFoundError
+from gateway.errors import NotFoundError
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from keys.context import Context, Purpose
 from keys.errors import UnsealError
@@ -22,7 +22,6 @@ from keys.stream import HEADER_SIZE, Cut, Unsealer, ciphertext_size, cut
 from storage import files
 from storage.blobs import Area, BlobStore
 from storage.database import Database
-from storage.errors import BlobMissingError
 from storage.files import File
 
 
@@ -76,7 +75,7 @@ class Release:
             file = await files.get(connection, file_id)
         if file is None or file.case_id != case_id:
             raise NotFoundError
-        return await self._open(grant, await self._open_case(grant, file_id), file)
+        return await self._open(grant, await self._keys.open_case(grant), file)
 
     async def open_case(self, actor: Actor, case_id: str) -> tuple[Grant, list[Content]]:
         """Open every accepted file of a case, for one archive."""
@@ -86,7 +85,7 @@ class Release:
         accepted = [row for row in rows if row.state == "accepted"]
         if not accepted:
             raise NotFoundError
-        opened = await self._open_case(grant, case_id)
+        opened = await self._keys.open_case(grant)
         return grant, [await self._open(grant, opened, row) for row in accepted]
 
     async def read(self, content: Content, start: int, stop: int) -> AsyncIterator[bytes]:
@@ -110,26 +109,16 @@ class Release:
         """Log what really went out."""
         await self._access.outcome(grant, bytes=sent, ended=whole)
 
-    async def _open_case(self, grant: Grant, object_id: str) -> OpenCase:
-        try:
-            return await self._keys.open_case(grant)
-        except UnsealError as error:
-            await self._access.alarm(grant, Target("case", grant.case.id))
-            raise IntegrityFailedError(file_id=object_id) from error
-
     async def _open(self, grant: Grant, opened: OpenCase, file: File) -> Content:
         if file.state != "accepted" or file.blob_id is None or file.size is None:
             raise NotFoundError
         place = Context(Purpose.FILE, file.controller_id, file.case_id, file.blob_id)
-        try:
-            stored = await self._blobs.size(Area.VAULT, file.blob_id)
-            if stored != ciphertext_size(file.size):
+        async with self._access.watching(grant, Target("file", file.id)):
+            if await self._blobs.size(Area.VAULT, file.blob_id) != ciphertext_size(file.size):
                 raise UnsealError
             key = await self._keys.file_key(opened, file.blob_id)
             header = await self._blobs.read(Area.VAULT, file.blob_id, 0, HEADER_SIZE)
             unsealer = Unsealer(key, place, header)
-        except (UnsealError, BlobMissingError) as error:
-            raise await self._altered(grant, file) from error
         return Content(
             grant=grant,
             file=file,
@@ -141,15 +130,9 @@ class Release:
         )
 
     async def _unseal(self, content: Content, piece: Cut) -> bytes:
-        try:
+        async with self._access.watching(content.grant, Target("file", content.file.id)):
             sealed = await self._blobs.read(Area.VAULT, content.blob_id, piece.start, piece.stop)
             plain = await asyncio.to_thread(
                 content.unsealer.unseal, piece.number, sealed, last=piece.last
             )
-        except (UnsealError, BlobMissingError) as error:
-            raise await self._altered(content.grant, content.file) from error
         return plain[piece.wanted]
-
-    async def _altered(self, grant: Grant, file: File) -> IntegrityFailedError:
-        await self._access.alarm(grant, Target("file", file.id))
-        return IntegrityFailedError(file_id=file.id)

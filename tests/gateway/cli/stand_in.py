@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -227,10 +227,10 @@ class StandIn:
             self._break(request)
         return web.Response(status=204, headers={"Upload-Offset": str(len(held.content))})
 
-    def _break(self, request: web.Request) -> None:
+    def _break(self, request: web.Request) -> NoReturn:
         assert request.transport is not None
         request.transport.abort()
-        raise ConnectionResetError
+        raise web.HTTPInternalServerError  # reaches nobody
 
     async def show(self, request: web.Request) -> web.Response:
         return web.json_response(self.files[request.match_info["id"]].view())
@@ -273,9 +273,9 @@ def listening(app: web.Application) -> Iterator[str]:
     end = asyncio.Event()
 
     async def serve() -> None:
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         address.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
         ready.set()

@@ -35,6 +35,7 @@ def pieces(pairs: Iterable[tuple[Hashable, Hashable]]) -> int:
     def root(of: Hashable) -> Hashable:
         parent.setdefault(of, of)
         while parent[of] != of:
+            parent[of] = parent[parent[of]]  # or a long chain is walked again and again
             of = parent[of]
         return of
 
