@@ -133,7 +133,7 @@ def _wire(
     passwords = Passwords()
     sessions = Sessions(main, access, passwords, settings)
     keys = CaseKeys(keystore, keyring, access)
-    punctures = Punctures(main, keystore, keyring, node_id)
+    punctures = Punctures(main, keystore, keyring, access, node_id)
     pool = WorkerPool(
         settings.inspection_workers,
         settings.inspection_seconds,

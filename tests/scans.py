@@ -95,8 +95,7 @@ def jpeg(image: Image.Image | None = None, orientation: int = 1, **options: obje
     foreign = b"".join(
         (
             segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + CANARY + b"</x:xmpmeta>"),
-            segment(0xE2, b"MPF\0" + CANARY),
-            segment(0xE2, b"ICC_PROFILE\0\1\1" + CANARY),
+                segment(0xE2, b"ICC_PROFILE\0\1\1" + CANARY),
             segment(0xE7, CANARY),
             segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0" + CANARY),
         )

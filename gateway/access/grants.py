@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor, system
-from gateway.access.policy import POLICY, SEEN_AFTER_ERASURE, Action, Relation, Role, ground
+from gateway.access.policy import AFTER_ERASURE, POLICY, Action, Relation, Role, ground
 from gateway.errors import (
     CaseFrozenError,
     ForbiddenError,
@@ -126,10 +126,16 @@ class Access:
 
         Raises:
             IntegrityFailedError: Something in the block did not open, or was not there.
+            CaseFrozenError: Because the case is being erased since the Grant was given.
         """
         try:
             yield
         except (UnsealError, BlobMissingError) as error:
+            if grant.subject is not None:
+                async with self._main.reading() as connection:
+                    case = await cases.get(connection, grant.subject.id)
+                if case is None or case.frozen_at is not None:
+                    raise CaseFrozenError from error
             await self.alarm(grant, target)
             raise IntegrityFailedError(id=target.id) from error
 
@@ -188,7 +194,7 @@ class Access:
             sees = ground(Action.CASE_VIEW, actor.role, relations) is not None
             return ForbiddenError() if sees else NotFoundError()
         rule = POLICY[action]
-        if case.state == "erased" and action not in SEEN_AFTER_ERASURE:
+        if case.state == "erased" and action not in AFTER_ERASURE:
             return WrongStateError(needed="not erased", state="erased")
         if case.frozen_at is not None and not rule.while_frozen and actor.role is not Role.SYSTEM:
             return CaseFrozenError()

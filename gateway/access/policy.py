@@ -121,8 +121,13 @@ POLICY: Mapping[Action, Rule] = {
     Action.INTEGRITY_ALARM: Rule("E", frozenset({_SYSTEM})),
 }
 
-SEEN_AFTER_ERASURE = frozenset({Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW})
-"""An erased case is a tombstone: its log and its certificate stay, to who could see it before."""
+AFTER_ERASURE = frozenset(
+    {Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE}
+)
+"""An erased case is a tombstone: its log and certificate stay, to who could see it before.
+
+Asking for the erasure again gives the same one.
+"""
 
 
 def ground(action: Action, role: Role, relations: Mapping[Relation, str]) -> str | None:

@@ -23,7 +23,7 @@ import typer
 
 from gateway.cli import options, texts
 from gateway.cli.client import Client, JsonObject, Patience, connect
-from gateway.cli.errors import CommandError, RefusedError
+from gateway.cli.errors import CommandError
 from gateway.cli.journal import Journal
 from gateway.cli.operator import Port
 from gateway.cli.output import Output, table
@@ -53,12 +53,11 @@ DemoData = Annotated[
 
 
 class DemoServerError(CommandError):
-    """The server of the demo did not come up."""
+    """The server of the demo did not come up, or ended by itself."""
 
     code = "demo_server"
     words = Words(
-        "The server did not start: {reason}\nIts log is {log}. Is the port taken? Try --port 0.",
-        "De server startte niet: {reason}\nHet log is {log}. Is de poort bezet? Probeer --port 0.",
+        "The server ended: {reason} (its log: {log})", "De server stopte: {reason} (het log: {log})"
     )
 
 
@@ -112,18 +111,30 @@ async def demo(
 ) -> None:
     """Start Kluis with sample accounts and a sample case; Ctrl-C stops it."""
     out = Output(as_json)
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel if task else loop.stop)
     settings = load(data=data, port=port)
+    play = asyncio.create_task(_play(settings, port, out))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: None)  # once is enough: it takes a moment
+        play.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
     try:
-        await prepare(settings, out)
-        async with serving(settings, port) as (address, ended):
-            cast = await fill(settings, address, out)
-            _introduce(cast, address, settings.data, out)
-            await ended
+        await play
     except asyncio.CancelledError:
         out.say(texts.DEMO_ENDED.say(data=data))
+
+
+async def _play(settings: Settings, port: int | None, out: Output) -> None:
+    await prepare(settings, out)
+    async with serving(settings, port) as (address, ended):
+        cast, erased = await fill(settings, address, out)
+        _introduce(cast, address, settings.data, out, erased=erased)
+        await ended
+    raise _ended(settings)
 
 
 async def prepare(settings: Settings, out: Output) -> None:
@@ -177,13 +188,14 @@ async def serving(
     Raises:
         DemoServerError: It did not come up.
     """
-    log = settings.data / "demo-server.log"
     command = [sys.executable, "-m", "gateway", "serve", "--data", str(settings.data), "--json"]
     if port is not None:
         command += ["--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if name != "KLUIS_PASSPHRASE"}
     environment["KLUIS_PASSPHRASE_FILE"] = str(settings.data / "demo-passphrase")
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(
+        _log(settings), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+    )
     try:
         server = await asyncio.create_subprocess_exec(
             *command,
@@ -198,16 +210,30 @@ async def serving(
     try:
         line = await server.stdout.readline() if server.stdout else b""
         if not line:
-            last = log.read_text("utf-8", "replace").strip().rsplit("\n", 1)[-1]
-            raise DemoServerError(reason=last, log=log)
+            await server.wait()
+            raise _ended(settings)
         yield json.loads(line)["listening"], asyncio.ensure_future(server.wait())
     finally:
         await asyncio.shield(_stop(server))
 
 
+def _log(settings: Settings) -> Path:
+    return settings.data / "demo-server.log"
+
+
+def _ended(settings: Settings) -> DemoServerError:
+    """What the server said last: under --json an object, or a line of its log."""
+    last = _log(settings).read_text("utf-8", "replace").strip().rsplit("\n", 1)[-1]
+    with suppress(ValueError):
+        said = json.loads(last)
+        last = said.get("message", last)
+    return DemoServerError(reason=last, log=_log(settings))
+
+
 async def _stop(server: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        server.terminate()
+    if server.returncode is not None:
+        return
+    server.terminate()
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await server.wait()
@@ -216,8 +242,12 @@ async def _stop(server: asyncio.subprocess.Process) -> None:
         await server.wait()
 
 
-async def fill(settings: Settings, address: str, out: Output) -> Cast:
-    """Bring the sample case to the planner, over HTTP, as far as it is not there."""
+async def fill(settings: Settings, address: str, out: Output) -> tuple[Cast, bool]:
+    """Bring the sample case to the planner, over HTTP, as far as it is not there.
+
+    Returns:
+        Who plays on which case, and whether somebody has erased it.
+    """
     file = settings.data / "demo-accounts.json"
     cast = Cast.read(file)
     async with (
@@ -230,19 +260,14 @@ async def fill(settings: Settings, address: str, out: Output) -> Cast:
             case = await dentist.post("cases", {"patient": patient, "notes": notes})
             cast = replace(cast, case_id=case["id"])
             cast.write(file)
-        try:
-            view = await dentist.get(f"cases/{cast.case_id}")
-        except RefusedError as error:
-            if error.problem != "not_found":
-                raise
-            return cast
+        view = await dentist.get(f"cases/{cast.case_id}")
         if view["state"] == "draft":
             await _send_sample(dentist, view, settings.data, out)
             view = await dentist.post(f"cases/{cast.case_id}/submission")
         if view["state"] in {"submitted", "planning"} and not view["assignments"]:
             body = {"email": "planner@demo.invalid", "until": None}
             await coordinator.post(f"cases/{cast.case_id}/assignments", body)
-    return cast
+    return cast, view["frozen"]
 
 
 async def _send_sample(client: Client, view: JsonObject, data: Path, out: Output) -> None:
@@ -300,7 +325,7 @@ class InMemory:
         yield cut()
 
 
-def _introduce(cast: Cast, address: str, data: Path, out: Output) -> None:
+def _introduce(cast: Cast, address: str, data: Path, out: Output, *, erased: bool) -> None:
     """Say where everything is, who is who, and three things to try."""
     people = [{"email": email, **asdict(person)} for email, person in cast.people.items()]
     if out.as_json:
@@ -309,11 +334,13 @@ def _introduce(cast: Cast, address: str, data: Path, out: Output) -> None:
     out.say(texts.DEMO_RUNS.say(address=address, data=data))
     rows = [(person["email"], person["role"], person["password"]) for person in people]
     out.answer(people, table(("e-mail", "role", "password"), rows))
-    kluis = Path(sys.executable).with_name("kluis")
-    command = os.path.relpath(kluis) if kluis.exists() else f"{sys.executable} -m gateway"
+    if erased:
+        out.say(texts.DEMO_ERASED.say(data=data))
+        return
+    kluis, here = Path(sys.executable).with_name("kluis"), Path.cwd()
     out.say(
         texts.DEMO_TRY.say(
-            kluis=command,
+            kluis=kluis.relative_to(here) if kluis.is_relative_to(here) else kluis,
             server=address,
             case=cast.case_id,
             planner=cast.token("planner@demo.invalid"),

@@ -155,6 +155,12 @@ DEMO_TRY = Words(
     "  KLUIS_TOKEN={dentist} {kluis} erase {case} --reason 'proef' --confirm {case}\n\n"
     "Ctrl-C stopt Kluis; dezelfde opdracht gaat verder met dezelfde casussen.",
 )
+DEMO_ERASED = Words(
+    "The sample case was erased; its log is still there. For a new one, stop with Ctrl-C and"
+    " remove {data}.",
+    "De voorbeeldcasus is gewist; het logboek is er nog. Voor een nieuwe: stop met Ctrl-C en"
+    " verwijder {data}.",
+)
 DEMO_ENDED = Words(
     "Stopped. Everything is kept in {data}.", "Gestopt. Alles blijft bewaard in {data}."
 )

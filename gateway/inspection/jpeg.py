@@ -40,7 +40,8 @@ _KINDS: tuple[tuple[int, bytes, Removed], ...] = (
     (_COMMENT, b"", "comment"),
     (_APP2, _ICC, "colour_profile"),
 )
-# In entropy-coded data FF is followed by 00 or a restart marker; a marker may be padded with FF.
+# In entropy-coded data FF is followed by 00 or a restart marker; in front of other markers FF may
+# be repeated, which is padding.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -64,7 +65,7 @@ def strip(content: bytes, limits: Limits) -> Photo:
             end = _AFTER_SCAN.search(content, position)
             if not end:
                 raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
-            jpeg.kept.append(content[position : end.start()])
+            jpeg.kept.append(content[position : end.start()].rstrip(b"\xff"))
             position = end.start()
     if position < len(content):
         jpeg.photo.removed.add("trailer")

@@ -171,6 +171,7 @@ def _pixels_alone(stream: bytearray, inflated_bytes: int) -> bytes:
     with memoryview(stream) as view:
         for start in range(0, len(stream), _PIECE_BYTES):
             piece: bytes | memoryview = view[start : start + _PIECE_BYTES]
+            end = start + len(piece)
             while piece and left >= 0:
                 try:
                     left -= len(inflater.decompress(piece, 16 * _PIECE_BYTES))
@@ -178,7 +179,7 @@ def _pixels_alone(stream: bytearray, inflated_bytes: int) -> bytes:
                     raise UnreadablePhotoError("pixels") from None
                 piece = inflater.unconsumed_tail
             if inflater.eof and not left:
-                return bytes(view[: start + _PIECE_BYTES - len(inflater.unused_data)])
+                return bytes(view[: end - len(inflater.unused_data)])
     raise UnreadablePhotoError("pixels")
 
 

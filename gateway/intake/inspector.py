@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.actors import system
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
+from gateway.errors import CaseFrozenError, IntegrityFailedError
 from gateway.ids import now
 from gateway.inspection.errors import (
     InspectionCrashedError,
@@ -46,7 +48,6 @@ from keys.stream import unseal_bytes
 from storage import cases, files
 from storage.blobs import Area, BlobStore
 from storage.database import Database
-from storage.errors import BlobMissingError
 from storage.files import File, Part
 
 CLAIM = timedelta(seconds=90)  # longer than an inspection may take
@@ -137,17 +138,16 @@ class Inspector:
         async with self._main.reading() as connection:
             parts = await files.parts_of(connection, file.id)
         try:
-            clean = await self._verdict(grant, file, parts)
-        except InspectionUnavailableError:
-            return  # no verdict; the claim runs out and it is tried again
+            async with self._access.watching(grant, Target("file", file.id)):
+                clean = await self._verdict(grant, file, parts)
+            done = await self._accept(grant, file, clean)
+        except (InspectionUnavailableError, CaseFrozenError):
+            return  # no verdict: it is tried again, or the erasure takes it along
         except InspectionError as error:
             reason = {"code": error.code, "reason": error.reason, "numbers": error.numbers}
             done = await self._refuse(grant, file, reason)
-        except (UnsealError, BlobMissingError):
-            await self._access.alarm(grant, Target("file", file.id))
-            done = await self._refuse(grant, file, {"code": "integrity_failed"})
-        else:
-            done = await self._accept(grant, file, clean)
+        except IntegrityFailedError as error:
+            done = await self._refuse(grant, file, {"code": error.code})
         if done:
             await clear_quarantine(
                 self._keys, self._blobs, file.id, [part.blob_id for part in parts]
@@ -163,8 +163,9 @@ class Inspector:
             sealed = await self._blobs.read(Area.QUARANTINE, part.blob_id, 0, size)
             place = part_context(file, part)
             content.append(await asyncio.to_thread(unseal_bytes, key, sealed, place))
-        if [len(piece) for piece in content] != [part.length for part in parts]:
-            raise UnsealError
+        starts = [0, *accumulate(len(piece) for piece in content)]
+        if starts != [*(part.start for part in parts), file.length]:
+            raise UnsealError  # a part was taken away
         if file.kind == Kind.PLAN and content[0].startswith(PDF):
             return Clean(b"".join(content), "application/pdf", None)  # sealed, never opened by us
         kind: InspectionKind = "photo" if file.kind == Kind.PHOTO else "scan"
@@ -173,7 +174,7 @@ class Inspector:
 
     async def _accept(self, grant: Grant, file: File, clean: Clean) -> bool:
         opened = await self._keys.open_case(grant)
-        sealed = await seal_into_vault(self._keys, self._blobs, opened, clean.content)
+        sealed = await seal_into_vault(self._keys, self._blobs, opened, file.id, clean.content)
         report = None if clean.report is None else opened.seal(f"report/{file.id}", clean.report)
         async with self._main.transaction() as tx:
             verdict = {

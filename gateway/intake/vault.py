@@ -7,8 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from gateway.ids import new_id
-from gateway.privacy.casekeys import CaseKeys, OpenCase
-from keys.context import Context, Purpose
+from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
 from keys.stream import Sealer
 from storage.blobs import Area, BlobStore
 
@@ -24,7 +23,7 @@ class Sealed:
 
 
 async def seal_into_vault(
-    keys: CaseKeys, blobs: BlobStore, opened: OpenCase, clean: bytes
+    keys: CaseKeys, blobs: BlobStore, opened: OpenCase, file_id: str, clean: bytes
 ) -> Sealed:
     """Seal `clean` under a fresh file key into a fresh blob, durably.
 
@@ -33,7 +32,7 @@ async def seal_into_vault(
     """
     blob_id = new_id()
     key = await keys.create_file_key(opened, blob_id)
-    sealer = Sealer(key, file_context(opened.controller_id, opened.id, blob_id))
+    sealer = Sealer(key, file_context(opened.controller_id, opened.id, file_id, blob_id))
     view, taken, digest = memoryview(clean), 0, hashlib.sha256(sealer.header)
     async with blobs.writer(Area.VAULT, blob_id) as blob:
         await blob.write(sealer.header)
@@ -47,11 +46,6 @@ async def seal_into_vault(
         await blob.commit()
     whole = await asyncio.to_thread(lambda: hashlib.sha256(clean).digest())
     return Sealed(blob_id, len(clean), whole, digest.digest())
-
-
-def file_context(controller_id: str, case_id: str, blob_id: str) -> Context:
-    """The place an object in the vault is bound to."""
-    return Context(Purpose.FILE, controller_id, case_id, blob_id)
 
 
 def _seal(sealer: Sealer, digest: hashlib._Hash, piece: memoryview, last: bool) -> bytes:

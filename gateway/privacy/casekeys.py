@@ -78,8 +78,7 @@ class CaseKeys:
         """Open the case that the Grant is for.
 
         Raises:
-            IntegrityFailedError: The stored key was altered or swapped; logged.
-            UnavailableError: There is no such key (any more).
+            IntegrityFailedError: The stored key was altered, swapped or taken away; logged.
         """
         case = grant.case
         place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id)
@@ -98,8 +97,9 @@ class CaseKeys:
         await self._store(SecretKey.generate(), self._upload(grant.case, file_id))
 
     async def upload_key(self, grant: Grant, file_id: str) -> SecretKey:
-        """The key of an upload in quarantine."""
-        return await self._open(self._upload(grant.case, file_id))
+        """The key of an upload in quarantine. Raises as `open_case`."""
+        async with self._access.watching(grant, Target("file", file_id)):
+            return await self._open(self._upload(grant.case, file_id))
 
     async def drop_upload_key(self, file_id: str) -> None:
         """Delete an upload's key: what is left of its parts does not open; idempotent."""
@@ -119,8 +119,7 @@ class CaseKeys:
         """The key of one stored object.
 
         Raises:
-            UnsealError: The stored key was altered or swapped.
-            UnavailableError: There is no such key (any more).
+            UnsealError: The stored key was altered, swapped or taken away.
         """
         place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
         row = await self._row(place)
@@ -154,14 +153,14 @@ class CaseKeys:
             try:
                 return await self._keyring.unwrap(row.version, row.wrapped, place)
             except UnknownKeyVersionError:
-                continue  # re-wrapped in between, unless it is gone for good
-        raise UnavailableError
+                continue  # re-wrapped in between, unless its version was altered
+        raise UnsealError
 
     async def _row(self, place: Context) -> WrappedKey:
         async with self._keystore.reading() as connection:
             row = await keystore.get(connection, place.purpose, place.object_id)
         if row is None:
-            raise UnavailableError
+            raise UnsealError  # of a living case it was taken away
         return row
 
     @staticmethod
@@ -184,3 +183,8 @@ def _row(place: Context, version: int | None, wrapped: bytes) -> WrappedKey:
 def place_of(row: WrappedKey) -> Context:
     """The place that a stored key is bound to."""
     return Context(Purpose(row.purpose), row.controller_id, row.case_id or "", row.object_id)
+
+
+def file_context(controller_id: str, case_id: str, file_id: str, blob_id: str) -> Context:
+    """The place an object in the vault is bound to: the file it is, at this attempt."""
+    return Context(Purpose.FILE, controller_id, case_id, f"{file_id}/{blob_id}")

@@ -125,7 +125,7 @@ class Cases:
                 planner = await accounts.get_account(connection, assignment.account_id)
                 assigned.append((assignment, planner.email if planner else ""))
         plain = CaseSight(case, files=tuple(map(FileSight, rows)), assignments=tuple(assigned))
-        if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.sealed_identity is None:
+        if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.frozen_at is not None:
             return plain
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("case", case.id)):

@@ -18,16 +18,17 @@ import asyncio
 import base64
 import json
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import structlog
 
 from gateway.access.actors import Actor, system
-from gateway.access.grants import Access, Target
+from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
 from gateway.access.sessions import Sessions
-from gateway.errors import InvalidInputError, NotFoundError
+from gateway.errors import IntegrityFailedError, InvalidInputError, NotFoundError
 from gateway.ids import new_id, now
 from gateway.privacy import certificate
 from gateway.privacy.casekeys import CaseKeys
@@ -44,8 +45,9 @@ from storage.database import Database
 from storage.erasures import Erasure
 
 REASON_LIMIT = 500
+WITHHELD = "[withheld: the identity to take out of it does not open]"
 LEASE = "erasure"
-LEASE_TIME = timedelta(seconds=30)
+LEASE_TIME = timedelta(seconds=10)
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.1
 
@@ -101,11 +103,6 @@ class Erasures:
             known = await erasures.of_case(connection, case_id)
         if known is not None:
             return known
-        opened = await self._keys.open_case(grant)
-        async with self._access.watching(grant, Target("case", case_id)):
-            sealed = grant.case.sealed_identity or b""
-            patient = Patient.from_bytes(opened.unseal("identity", sealed))
-        cleaned = without_identity(reason, patient.name, patient.birth_date, patient.number)
         erasure = Erasure(
             id=new_id(),
             case_id=case_id,
@@ -113,7 +110,7 @@ class Erasures:
             step="frozen",
             requested_by=actor.id,
             requested_at=now(),
-            reason=cleaned.text,
+            reason=await self._cleaned(grant, reason),
         )
         async with self._main.transaction() as tx:
             case = await cases.lock(tx, case_id)
@@ -125,6 +122,18 @@ class Erasures:
             await self._access.outcome_in(tx, grant, Target("erasure", erasure.id))
         self.requested.set()
         return erasure
+
+    async def _cleaned(self, grant: Grant, reason: str) -> str:
+        """The reason without the patient's identifiers: it outlives the case."""
+        try:
+            opened = await self._keys.open_case(grant)
+            async with self._access.watching(grant, Target("case", grant.case.id)):
+                identity = opened.unseal("identity", grant.case.sealed_identity or b"")
+        except IntegrityFailedError:
+            # The right to erasure does not hang on a case that opens.
+            return WITHHELD
+        patient = Patient.from_bytes(identity)
+        return without_identity(reason, patient.name, patient.birth_date, patient.number).text
 
     async def view(self, actor: Actor, case_id: str) -> Erasure:
         """How far an erasure is, and its certificate."""
@@ -161,10 +170,21 @@ class Erasures:
             if erasure.step == "frozen":
                 by_controller[erasure.controller_id].append(erasure)
             else:
-                await self._finish(erasure)
+                with self._alone(erasure.controller_id):
+                    await self._finish(erasure)
         for controller_id, waiting in by_controller.items():
-            await self._puncture(controller_id, waiting)
+            with self._alone(controller_id):
+                await self._puncture(controller_id, waiting)
         return bool(unfinished)
+
+    @staticmethod
+    @contextmanager
+    def _alone(controller_id: str) -> Iterator[None]:
+        """What fails for one practice holds up no other; its rows' state is kept: try again."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - see above
+            log.error("erasure_failed", controller=controller_id, error=type(error).__name__)
 
     async def _is_waiting(self) -> bool:
         async with self._main.reading() as connection:

@@ -17,13 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.access.actors import system
+from gateway.access.grants import Access
+from gateway.access.policy import Action
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import place_of
+from keys.errors import UnsealError
 from keys.keyring import Keyring
 from storage import erasures, keystore, nodes
 from storage.database import Database
 from storage.erasures import Puncture
-from storage.keystore import ControllerVersion
+from storage.keystore import ControllerVersion, WrappedKey
 
 BATCH = 200  # OpenBao refuses 500 in one call
 
@@ -32,10 +36,16 @@ class Punctures:
     """Carries out punctures, one step at a time."""
 
     def __init__(
-        self, main: Database, key_database: Database, keyring: Keyring, node_id: str
+        self,
+        main: Database,
+        key_database: Database,
+        keyring: Keyring,
+        access: Access,
+        node_id: str,
     ) -> None:
         """Work as node `node_id`."""
         self._main = main
+        self._access = access
         self._keystore = key_database
         self._keyring = keyring
         self._node_id = node_id
@@ -105,18 +115,48 @@ class Punctures:
         # Nothing can be added under the old version any more (keystore.add checks under a lock),
         # so when this finds none left, none is left.
         old, new = puncture.old_version, puncture.new_version
+        altered: set[tuple[str, str]] = set()
         while True:
             async with self._keystore.reading() as connection:
-                left = await keystore.under_version(
-                    connection, puncture.controller_id, old, but_cases=erased, limit=BATCH
+                found = await keystore.under_version(
+                    connection,
+                    puncture.controller_id,
+                    old,
+                    but_cases=erased,
+                    limit=BATCH + len(altered),
                 )
+            left = [row for row in found if (row.purpose, row.object_id) not in altered]
             if not left:
                 return "rewrapped"
-            items = [(row.wrapped, place_of(row)) for row in left]
-            moved = await self._keyring.rewrap(old, new, items)
-            async with self._keystore.transaction() as tx:
-                for row, wrapped in zip(left, moved, strict=True):
-                    await keystore.replace(tx, row, wrapped, new)
+            try:
+                await self._move(left, old, new)
+            except UnsealError:
+                altered |= {bad for row in left for bad in await self._move_alone(row, old, new)}
+
+    async def _move(self, rows: Sequence[WrappedKey], old: int, new: int) -> None:
+        items = [(row.wrapped, place_of(row)) for row in rows]
+        moved = await self._keyring.rewrap(old, new, items)
+        async with self._keystore.transaction() as tx:
+            for row, wrapped in zip(rows, moved, strict=True):
+                await keystore.replace(tx, row, wrapped, new)
+
+    async def _move_alone(self, row: WrappedKey, old: int, new: int) -> list[tuple[str, str]]:
+        """Move one key of a batch in which something was altered; what was is named, and logged.
+
+        It opens nothing any more, and is left behind: it must not hold up an erasure.
+        """
+        try:
+            await self._move([row], old, new)
+        except UnsealError:
+            await self._access.note(
+                system("puncture"),
+                Action.INTEGRITY_ALARM,
+                refused=True,
+                key=row.object_id,
+                purpose=row.purpose,
+            )
+            return [(row.purpose, row.object_id)]
+        return []
 
     async def _back_up(self, _puncture: Puncture, _erased: Sequence[str]) -> str:
         # No place is registered for back-ups of the keystore: there is nothing to renew.

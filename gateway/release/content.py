@@ -15,8 +15,7 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
 from gateway.errors import NotFoundError
-from gateway.privacy.casekeys import CaseKeys, OpenCase
-from keys.context import Context, Purpose
+from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
 from keys.errors import UnsealError
 from keys.stream import HEADER_SIZE, Cut, Unsealer, ciphertext_size, cut
 from storage import files
@@ -112,7 +111,7 @@ class Release:
     async def _open(self, grant: Grant, opened: OpenCase, file: File) -> Content:
         if file.state != "accepted" or file.blob_id is None or file.size is None:
             raise NotFoundError
-        place = Context(Purpose.FILE, file.controller_id, file.case_id, file.blob_id)
+        place = file_context(file.controller_id, file.case_id, file.id, file.blob_id)
         async with self._access.watching(grant, Target("file", file.id)):
             if await self._blobs.size(Area.VAULT, file.blob_id) != ciphertext_size(file.size):
                 raise UnsealError

@@ -21,7 +21,8 @@ async def log(database: Database) -> AsyncIterator[AccessLog]:
     log = AccessLog(database)
     log.start()
     yield log
-    await log.close()
+    async with asyncio.timeout(20):
+        await log.close()
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ async def test_a_cancelled_caller_does_not_stop_the_others(
     await asyncio.sleep(0)
     waiting[3].cancel()
 
-    await asyncio.gather(*waiting[:3], *waiting[4:])
+    async with asyncio.timeout(20):
+        await asyncio.gather(*waiting[:3], *waiting[4:])
 
     assert {event(number).id for number in range(10) if number != 3} <= set(await stored(database))
 

@@ -55,11 +55,12 @@ async def test_a_released_lease_is_free_at_once_and_its_fence_goes_on(database: 
     assert await acquire(database, "watch", "b", LIFE, NOW) == Lease("watch", "b", 2)
 
 
+@pytest.mark.parametrize("next_holder", ["a", "b"])
 async def test_releasing_late_does_not_take_the_lease_from_its_next_holder(
-    database: Database,
+    database: Database, next_holder: str
 ) -> None:
     old = await acquire(database, "watch", "a", LIFE, NOW)
-    new = await acquire(database, "watch", "b", LIFE, NOW + LIFE)
+    new = await acquire(database, "watch", next_holder, LIFE, NOW + LIFE)
     assert old
     assert new
 

@@ -117,6 +117,9 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_blob(
     writing = asyncio.create_task(put(store))
     await asyncio.to_thread(reached.wait, 20)
     writing.cancel()
+    # The descriptor stays open until the thread that uses it has ended.
+    done, _ = await asyncio.wait([writing], timeout=0.2)
+    assert not done
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await writing

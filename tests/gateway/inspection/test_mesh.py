@@ -146,7 +146,7 @@ class Defect:
 
 CLOSED = cube()
 DEFECTS = {
-    "two openings in a closed body": Defect(np.delete(CLOSED, [0, 6], axis=0), {"holes": 1}),
+    "two openings in a closed body": Defect(np.delete(CLOSED, [0, 2], axis=0), {"holes": 1}),
     "a loose piece": Defect(np.concatenate((CLOSED, cube(at=(9, 9, 9)))), {"several_pieces": 2}),
     "a triangle the other way round": Defect(
         np.concatenate((CLOSED[:11], CLOSED[11:, ::-1])), {"inconsistent_winding": 3}
