@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.access.accounts import Accounts
+from gateway.access.accounts import Accounts, check_email
 from gateway.access.grants import Access
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Role
@@ -33,9 +33,11 @@ from gateway.privacy.puncture import Punctures
 from gateway.release.content import Release
 from gateway.settings import Settings
 from keys.context import Purpose
+from keys.errors import KeyringExistsError
 from keys.keyring import Keyring
 from keys.providers.local import LocalKeyring
 from keys.signing import SigningKey, Verifier
+from storage import accounts
 from storage.accesslog.log import AccessLog
 from storage.accesslog.sequencer import Sequencer
 from storage.blobs.local import LocalBlobStore
@@ -65,7 +67,9 @@ class Rooms:
 
 
 async def initialise(settings: Settings, passphrase: str, officer_email: str) -> str:
-    """Set up a data directory: databases, keyring, log key, first privacy officer.
+    """Set up a data directory: databases, keyring, public keys, first privacy officer.
+
+    What a crash leaves, the same call completes.
 
     Returns:
         The log's public key, a C2SP verifier key; it stands in `log.pub` as well.
@@ -75,15 +79,36 @@ async def initialise(settings: Settings, passphrase: str, officer_email: str) ->
         PassphraseError: The passphrase cannot serve as one.
         InvalidInputError: The officer's e-mail address.
     """
+    check_email(officer_email)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.data.chmod(0o700)
     await migrate(settings)
-    keyring = await asyncio.to_thread(LocalKeyring.init, settings.keyring_path, passphrase)
+    keyring = await _keyring(settings, passphrase)
     log_key = SigningKey(settings.log_origin, (await keyring.signing_key("log")).seed)
+    certificate_key = await keyring.signing_key("certificate")
     replace_file(settings.log_key_path, f"{log_key.verifier}\n".encode())
+    replace_file(settings.certificate_key_path, f"{certificate_key.verifier}\n".encode())
     async with open_rooms(settings, passphrase) as rooms:
         await rooms.accounts.add_account(email=officer_email, role=Role.PRIVACY_OFFICER)
     return log_key.verifier
+
+
+async def _keyring(settings: Settings, passphrase: str) -> LocalKeyring:
+    """A new keyring; or the one of a set-up that broke off before its first account.
+
+    Raises:
+        KeyringExistsError: The set-up is complete.
+    """
+    if not settings.keyring_path.exists():
+        return await asyncio.to_thread(LocalKeyring.init, settings.keyring_path, passphrase)
+    database = Database(settings.main_database, "main")
+    try:
+        async with database.reading() as connection:
+            if await accounts.list_accounts(connection):
+                raise KeyringExistsError(settings.keyring_path)
+    finally:
+        await database.close()
+    return await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
 
 
 async def migrate(settings: Settings) -> None:

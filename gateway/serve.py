@@ -13,7 +13,8 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import structlog
@@ -58,7 +59,7 @@ def run_server(settings: Settings, passphrase: str, listening: Listening) -> Non
         if settings.workers == 1:
             _run(serve(settings, passphrase, listener, lambda: listening(address)))
         else:
-            _supervise(settings, passphrase, listener, lambda: listening(address))
+            _Supervisor(settings, passphrase, listener).run(lambda: listening(address))
 
 
 async def serve(
@@ -173,43 +174,54 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _supervise(
-    settings: Settings, passphrase: str, listener: socket.socket, ready: Callable[[], None]
-) -> None:
-    """Several serving processes on one socket; one that dies is replaced."""
-    spawn = multiprocessing.get_context("spawn")
-    children: dict[multiprocessing.process.BaseProcess, Connection] = {}
-    ending = False
+class _Supervisor:
+    """Several serving processes on one socket; one that is killed is replaced."""
 
-    def start() -> None:
+    def __init__(self, settings: Settings, passphrase: str, listener: socket.socket) -> None:
+        self._given = (settings, passphrase, listener)
+        self._children: dict[SpawnProcess, Connection] = {}
+        self._ending = False
+        self._failed = False
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until a signal. Raises UnavailableError if a process gave up by itself."""
+        for _ in range(self._given[0].workers):
+            self._start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        if all(_is_ready(connection) for connection in self._children.values()):
+            ready()
+        while self._children:
+            wait([child.sentinel for child in self._children])
+            for child in [child for child in self._children if not child.is_alive()]:
+                self._children.pop(child).close()
+                if not self._ending:
+                    self._replace(child)
+        if self._failed:
+            raise UnavailableError
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
-        child = spawn.Process(target=_child, args=(settings, passphrase, listener, theirs))
+        child = spawn.Process(target=_child, args=(*self._given, theirs))
         child.start()
         theirs.close()
-        children[child] = ours
+        self._children[child] = ours
 
-    def end(number: int, _frame: object) -> None:
-        nonlocal ending
-        ending = True
-        for child in children:
+    def _replace(self, child: SpawnProcess) -> None:
+        log.critical("process_ended", code=child.exitcode)
+        if child.exitcode is not None and child.exitcode < 0:
+            self._start()
+        else:
+            # It gave up by itself, and said why: another one would do the same.
+            self._failed = True
+            self._end(signal.SIGTERM, None)
+
+    def _end(self, number: int, _frame: object) -> None:
+        self._ending = True
+        for child in self._children:
             if child.pid is not None and child.is_alive():
                 os.kill(child.pid, number)
-
-    for _ in range(settings.workers):
-        start()
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    if all(_is_ready(connection) for connection in children.values()):
-        ready()
-    else:
-        end(signal.SIGTERM, None)
-    while children:
-        multiprocessing.connection.wait([child.sentinel for child in children])
-        for child in [child for child in children if not child.is_alive()]:
-            children.pop(child).close()
-            if not ending:
-                log.critical("process_died", code=child.exitcode)
-                start()
 
 
 def _is_ready(connection: Connection) -> bool:

@@ -116,6 +116,11 @@ class Settings(BaseSettings):
         """The log's public key, as a C2SP verifier key."""
         return self.data / "log.pub"
 
+    @property
+    def certificate_key_path(self) -> Path:
+        """The public key of certificates, as a C2SP verifier key."""
+        return self.data / "certificate.pub"
+
 
 def load(**given: Any) -> Settings:
     """Read the settings.

@@ -97,7 +97,7 @@ class Database:
         if found != head:
             raise SchemaError(
                 f"{self.room} database is at version {found}, this program needs {head}: "
-                "run `kluis init` with the same --data to bring it up to date"
+                "`kluis serve` of this version brings an older one up to date when it starts"
             )
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """The tables, in two databases: the main one and the keystore.
 
-The keystore is a database of its own so that it is backed up apart (architecture.md, Erasure).
+The keystore is a database of its own so that it is backed up apart (docs/design.md, Erasure).
 Columns named `sealed_*` hold ciphertext; `wrapped` holds a wrapped key. Both are opaque here.
 Times are UTC, stored as whole microseconds since 1970 so that SQLite and PostgreSQL agree.
 """

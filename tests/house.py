@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import os
 import shutil
@@ -110,7 +111,7 @@ class Person:
     async def append(self, address: str, offset: int, content: bytes) -> Answer:
         """One PATCH."""
         headers = {**TUS, **BYTES, "Upload-Offset": str(offset)}
-        return await self.ask("PATCH", address, headers=headers, data=content)
+        return await self.ask("PATCH", address, headers=headers, data=io.BytesIO(content))
 
     async def offset(self, address: str) -> int:
         """How many bytes are durable."""
@@ -231,6 +232,8 @@ async def settings(
     keyring = LocalKeyring.open(chosen.keyring_path, PASSPHRASE)
     log_key = SigningKey(chosen.log_origin, (await keyring.signing_key("log")).seed)
     chosen.log_key_path.write_text(f"{log_key.verifier}\n")
+    certificate_key = await keyring.signing_key("certificate")
+    chosen.certificate_key_path.write_text(f"{certificate_key.verifier}\n")
     return chosen
 
 

@@ -48,7 +48,7 @@ class Accounts:
         """
         if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
             raise InvalidInputError(field="name", reason=f"take 1 to {NAME_LIMIT} characters")
-        controller = Controller(new_id(), name.strip(), _email(email), now())
+        controller = Controller(new_id(), name.strip(), check_email(email), now())
         grant = await self._access.authorise(operator(), Action.CONTROLLER_ADD)
         # A crash after this leaves keys that seal nothing.
         await self._make_keys(controller.id)
@@ -83,7 +83,7 @@ class Accounts:
         await self._check_client(role, controller_id)
         account = Account(
             id=new_id(),
-            email=_email(email),
+            email=check_email(email),
             role=role,
             controller_id=controller_id,
             created_at=now(),
@@ -154,7 +154,8 @@ class Accounts:
                 raise InvalidInputError(field="client", reason="there is no client of this id")
 
 
-def _email(email: str) -> str:
+def check_email(email: str) -> str:
+    """The address in lower case. Raises InvalidInputError."""
     email = email.strip().lower()
     if not EMAIL.fullmatch(email) or not email.isprintable():
         raise InvalidInputError(

@@ -38,6 +38,7 @@ class Action(StrEnum):
     """Every act. The names are API: they stand in the access log."""
 
     SESSION_OPEN = "session.open"
+    SESSION_USE = "session.use"
     SESSION_VIEW = "session.view"
     SESSION_CONFIRM = "session.confirm"
     SESSION_CLOSE = "session.close"
@@ -92,6 +93,7 @@ _SIGNED_IN = _EVERYONE - {(Role.NOBODY, Relation.HOUSE)}
 
 POLICY: Mapping[Action, Rule] = {
     Action.SESSION_OPEN: Rule("E", _EVERYONE),
+    Action.SESSION_USE: Rule("E", frozenset()),  # only its refusals are events
     Action.SESSION_VIEW: Rule("R", _SIGNED_IN),
     Action.SESSION_CONFIRM: Rule("E", _SIGNED_IN),
     Action.SESSION_CLOSE: Rule("E", _SIGNED_IN),

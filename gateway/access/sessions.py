@@ -11,7 +11,12 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Role
-from gateway.errors import ConfirmationRequiredError, LoginFailedError, UnauthenticatedError
+from gateway.errors import (
+    ConfirmationRequiredError,
+    GatewayError,
+    LoginFailedError,
+    UnauthenticatedError,
+)
 from gateway.ids import hash_secret, new_secret, now
 from gateway.settings import Settings
 from storage import accounts
@@ -81,7 +86,7 @@ class Sessions:
             await self._access.outcome_in(tx, grant)
         return SignedIn(actor, secret, csrf_token(secret), session.expires_at)
 
-    async def by_cookie(self, visitor: Actor, secret: str) -> tuple[Actor, Session]:
+    async def by_cookie(self, who: Actor, secret: str) -> tuple[Actor, Session]:
         """Who the session belongs to.
 
         Raises:
@@ -93,16 +98,16 @@ class Sessions:
             account = (
                 await accounts.get_account(connection, session.account_id) if session else None
             )
-        if session is None or account is None or account.disabled_at is not None:
-            raise UnauthenticatedError
-        if at >= session.expires_at or at - session.seen_at >= self._idle:
-            raise UnauthenticatedError
+        if session is None or account is None:
+            raise await self.refused(who)
+        if account.disabled_at is not None or self._is_over(session, at):
+            raise await self.refused(self._as(who, account))
         if at - session.seen_at >= SEEN_EVERY:
             async with self._main.transaction() as tx:
                 await accounts.touch_session(tx, digest, at)
-        return replace(self._as(visitor, account), session=digest), session
+        return replace(self._as(who, account), session=digest), session
 
-    async def by_token(self, visitor: Actor, secret: str) -> Actor:
+    async def by_token(self, who: Actor, secret: str) -> Actor:
         """Who the bearer token belongs to.
 
         Raises:
@@ -111,13 +116,14 @@ class Sessions:
         async with self._main.reading() as connection:
             token = await accounts.find_token(connection, hash_secret(secret))
             account = await accounts.get_account(connection, token.account_id) if token else None
-        if token is None or account is None or account.disabled_at is not None:
-            raise UnauthenticatedError
-        if token.revoked_at is not None or (token.expires_at and now() >= token.expires_at):
-            raise UnauthenticatedError
-        return self._as(visitor, account)
+        if token is None or account is None:
+            raise await self.refused(who)
+        over = token.expires_at is not None and now() >= token.expires_at
+        if account.disabled_at is not None or token.revoked_at is not None or over:
+            raise await self.refused(self._as(who, account))
+        return self._as(who, account)
 
-    async def by_account(self, visitor: Actor, account_id: str) -> Actor:
+    async def by_account(self, who: Actor, account_id: str) -> Actor:
         """Who began an upload, whose address stands in for their token.
 
         Raises:
@@ -125,9 +131,11 @@ class Sessions:
         """
         async with self._main.reading() as connection:
             account = await accounts.get_account(connection, account_id)
-        if account is None or account.disabled_at is not None:
-            raise UnauthenticatedError
-        return self._as(visitor, account)
+        if account is None:
+            raise await self.refused(who)
+        if account.disabled_at is not None:
+            raise await self.refused(self._as(who, account))
+        return self._as(who, account)
 
     async def confirm(self, actor: Actor, password: str) -> None:
         """Prove oneself again, before what cannot be undone.
@@ -169,6 +177,15 @@ class Sessions:
             if actor.session is not None:
                 await accounts.end_session(tx, actor.session)
             await self._access.outcome_in(tx, grant)
+
+    async def refused(self, who: Actor, error: GatewayError | None = None) -> GatewayError:
+        """Log that a session or token was refused; what to raise."""
+        refusal = error or UnauthenticatedError()
+        await self._access.note(who, Action.SESSION_USE, refused=True, refusal=refusal.code)
+        return refusal
+
+    def _is_over(self, session: Session, at: datetime) -> bool:
+        return at >= session.expires_at or at - session.seen_at >= self._idle
 
     @staticmethod
     def _as(visitor: Actor, account: Account) -> Actor:

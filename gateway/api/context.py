@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.access.actors import Actor, nobody
 from gateway.access.grants import Access
 from gateway.access.sessions import Sessions, csrf_token
-from gateway.errors import CrossSiteError, UnauthenticatedError
+from gateway.errors import CrossSiteError
 from gateway.ids import new_id
 from gateway.intake.inspector import Inspector
 from gateway.intake.uploads import Uploads
@@ -74,24 +74,26 @@ async def actor(request: web.Request) -> Actor:
         return await sessions.by_token(who, token.strip())
     secret = request.cookies.get(cookie_name(request))
     if secret is None:
-        raise UnauthenticatedError
-    if request.method not in SAFE_METHODS:
-        check_same_site(request)
-        sent = request.headers.get("X-CSRF-Token", "")
-        if not hmac.compare_digest(sent.encode(), csrf_token(secret).encode()):
-            raise CrossSiteError
+        raise await sessions.refused(who)
+    if request.method not in SAFE_METHODS and not _is_from_our_page(request, secret):
+        raise await sessions.refused(who, CrossSiteError())
     found, _ = await sessions.by_cookie(who, secret)
     return found
 
 
-def check_same_site(request: web.Request) -> None:
-    """Refuse what a browser says comes from another site. Raises CrossSiteError."""
+def is_same_site(request: web.Request) -> bool:
+    """Whether nothing in the request says that another site made it."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        raise CrossSiteError
-    origin = request.headers.get("Origin")
+        return False
     scheme = "https" if is_secure(request) else "http"
-    if origin is not None and origin != f"{scheme}://{request.host}":
-        raise CrossSiteError
+    own = f"{scheme}://{request.host}"
+    return request.headers.get("Origin", own) == own
+
+
+def _is_from_our_page(request: web.Request, secret: str) -> bool:
+    sent = request.headers.get("X-CSRF-Token", "")
+    proven = hmac.compare_digest(sent.encode(), csrf_token(secret).encode())
+    return proven and is_same_site(request)
 
 
 def cookie_name(request: web.Request) -> str:

@@ -29,6 +29,13 @@ class Health(BaseModel):
     parts: dict[str, str]
 
 
+class PublicKeys(BaseModel):
+    """Verifier keys; compare them with those that were given to you another way."""
+
+    log: str
+    certificate: str
+
+
 @operations.add("GET", "/healthz", action=None, answer=Health)
 async def healthz(request: web.Request) -> Health:  # noqa: ARG001
     """Say that the process is alive."""
@@ -73,6 +80,16 @@ async def checkpoint(request: web.Request) -> web.Response:
     if note is None:
         raise NotFoundError
     return web.Response(text=note, content_type="text/plain")
+
+
+@operations.add("GET", "/api/v1/keys", action=None, answer=PublicKeys)
+async def public_keys(request: web.Request) -> PublicKeys:
+    """Give the public keys by which the log and certificates are checked (C2SP verifier keys)."""
+    settings = context.services(request).settings
+    return PublicKeys(
+        log=settings.log_key_path.read_text().strip(),
+        certificate=settings.certificate_key_path.read_text().strip(),
+    )
 
 
 def describe(app: web.Application, entries: list[Operation]) -> None:

@@ -10,7 +10,7 @@ from gateway.access.sessions import csrf_token
 from gateway.api import context
 from gateway.api.models import AccountView, Confirmation, Login, SessionView
 from gateway.api.routing import Operations
-from gateway.errors import CrossSiteError, LoginFailedError, UnauthenticatedError
+from gateway.errors import CrossSiteError, LoginFailedError
 
 operations = Operations("/api/v1")
 
@@ -25,10 +25,10 @@ operations = Operations("/api/v1")
 )
 async def sign_in(request: web.Request, body: Login) -> web.Response:
     """Sign in by password; sets the session cookie."""
-    context.check_same_site(request)
-    signed_in = await context.services(request).sessions.sign_in(
-        context.visitor(request), body.email, body.password
-    )
+    sessions, visitor = context.services(request).sessions, context.visitor(request)
+    if not context.is_same_site(request):
+        raise await sessions.refused(visitor, CrossSiteError())
+    signed_in = await sessions.sign_in(visitor, body.email, body.password)
     view = SessionView(
         account=_account(signed_in.actor),
         csrf_token=signed_in.csrf_token,
@@ -49,10 +49,10 @@ async def sign_in(request: web.Request, body: Login) -> web.Response:
 @operations.add("GET", "/session", action=Action.SESSION_VIEW, answer=SessionView)
 async def view_session(request: web.Request) -> SessionView:
     """Who is signed in by this cookie."""
+    services = context.services(request)
     secret = request.cookies.get(context.cookie_name(request))
     if secret is None:
-        raise UnauthenticatedError
-    services = context.services(request)
+        raise await services.sessions.refused(context.visitor(request))
     actor, session = await services.sessions.by_cookie(context.visitor(request), secret)
     await services.access.authorise(actor, Action.SESSION_VIEW)
     return SessionView(

@@ -215,8 +215,10 @@ options.command(
 
 async def sweep(data: options.Data = None, as_json: options.Json = False) -> None:
     """Remove what no row names any more: expired uploads, orphans of a crash."""
+    from gateway.access.actors import operator  # noqa: PLC0415 - see rooms_of
+
     async with rooms_of(data) as rooms:
-        swept = asdict(await rooms.sweeper.sweep())
+        swept = asdict(await rooms.sweeper.sweep(operator()))
     Output(as_json).answer(swept, texts.SWEPT.say(**swept))
 
 

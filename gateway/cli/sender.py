@@ -240,10 +240,15 @@ class Sender:
                     arrived(sent)
                     limit.reschedule(asyncio.get_running_loop().time() + STALL)
 
-            async with self.client.request(
-                "PATCH", address, headers=headers, content=body()
-            ) as response:
-                return int(response.headers["Upload-Offset"])
+            try:
+                async with self.client.request(
+                    "PATCH", address, headers=headers, content=body()
+                ) as response:
+                    return int(response.headers["Upload-Offset"])
+            except RefusedError as error:
+                if error.status not in _GONE:
+                    raise
+                return start  # it ended just now; the next HEAD tells what became of it
 
     async def _cancel(self, place: Place, file: Outgoing) -> NoReturn:
         """Take back what is neither the old file nor the new one."""

@@ -162,7 +162,8 @@ def _blocks(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         stop = end
         if end - start > _BLOCK_BYTES:
             facet_end = text.rfind(b"endfacet", start, start + _BLOCK_BYTES)
-            line_end = text.find(b"\n", max(start, facet_end), end)
+            cut = facet_end if facet_end >= 0 else start + _BLOCK_BYTES  # blank, or malformed
+            line_end = text.find(b"\n", cut, end)
             stop = end if line_end < 0 else line_end + 1
         yield start, stop
         start = stop

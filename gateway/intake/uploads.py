@@ -156,11 +156,10 @@ class Uploads:
         if file is None:
             await self._access.note(visitor, Action.FILE_UPLOAD, refused=True)
             raise NotFoundError
-        if file.state in ENDED:
-            raise UploadGoneError
-        if file.expires_at is not None and file.expires_at <= now():
-            raise UploadGoneError
         actor = await self._sessions.by_account(visitor, file.created_by)
+        if file.state in ENDED or (file.expires_at is not None and file.expires_at <= now()):
+            await self._access.note(actor, Action.FILE_UPLOAD, refused=True, file=file.id)
+            raise UploadGoneError
         grant = await self._access.authorise(
             actor, ACTIONS[Kind(file.kind)], file.case_id, target=Target("file", file.id)
         )

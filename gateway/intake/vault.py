@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.ids import new_id
 from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
+from keys.secret import SecretKey
 from keys.stream import Sealer
 from storage.blobs import Area, BlobStore
 
@@ -30,8 +31,7 @@ async def seal_into_vault(
     The blob's id is new at every attempt, so that two nodes which inspect the same file never
     touch each other's. Whichever commits no row leaves an orphan for the sweep.
     """
-    blob_id = new_id()
-    key = await keys.create_file_key(opened, blob_id)
+    blob_id, key = new_id(), SecretKey.generate()
     sealer = Sealer(key, file_context(opened.controller_id, opened.id, file_id, blob_id))
     view, taken, digest = memoryview(clean), 0, hashlib.sha256(sealer.header)
     async with blobs.writer(Area.VAULT, blob_id) as blob:
@@ -44,6 +44,7 @@ async def seal_into_vault(
             segment = await asyncio.to_thread(_seal, sealer, digest, piece, last)
             await blob.write(segment)
         await blob.commit()
+    await keys.add_file_key(opened, blob_id, key)
     whole = await asyncio.to_thread(lambda: hashlib.sha256(clean).digest())
     return Sealed(blob_id, len(clean), whole, digest.digest())
 

@@ -106,14 +106,12 @@ class CaseKeys:
         async with self._keystore.transaction() as tx:
             await keystore.remove(tx, Purpose.UPLOAD_KEY, file_id)
 
-    async def create_file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
-        """Make the key of one stored object; used once, for that object."""
-        key = SecretKey.generate()
+    async def add_file_key(self, open_case: OpenCase, blob_id: str, key: SecretKey) -> None:
+        """Keep the key of one stored object that is durable already."""
         place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
         wrapped = self._keyring.wrap_file_key(open_case.key, key, place)
         async with self._keystore.transaction() as tx:
             await keystore.add(tx, _row(place, None, wrapped))
-        return key
 
     async def file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
         """The key of one stored object.

@@ -2,7 +2,7 @@
 
 Each step is the state of the request's row and idempotent; a crash anywhere goes on with the
 step that was not written yet. Waiting erasures of one controller share one puncture. The steps
-of architecture.md, and the row's state once they are done:
+of docs/design.md, and the row's state once they are done:
 
 1     freeze the case; its wrapped key is kept as evidence for 7                 frozen
 2-6   move the controller's key on (privacy/puncture.py)                         punctured
@@ -18,11 +18,12 @@ import asyncio
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor, system
 from gateway.access.grants import Access, Grant, Target
@@ -43,6 +44,8 @@ from storage.accesslog.reading import proof
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.erasures import Erasure
+from storage.errors import LeaseLostError
+from storage.leases import Lease
 
 REASON_LIMIT = 500
 WITHHELD = "[withheld: the identity to take out of it does not open]"
@@ -85,6 +88,7 @@ class Erasures:
         self._keyring = keyring
         self._punctures = punctures
         self._node_id = node_id
+        self._lease: Lease | None = None
 
     async def request(self, actor: Actor, case_id: str, reason: str, confirm: str) -> Erasure:
         """Freeze the case and put its erasure in line; asking again gives the same one.
@@ -145,15 +149,12 @@ class Erasures:
         return erasure
 
     async def run(self) -> None:
-        """Carry out what is asked, until cancelled. Nodes take turns by a lease."""
-        holder = f"{self._node_id}/erasure"
+        """Carry out what is asked, until cancelled."""
         while True:
             pause = POLL_SECONDS
             try:
-                if await self._is_waiting() and await leases.acquire(
-                    self._main, LEASE, holder, LEASE_TIME, now()
-                ):
-                    pause = WAIT_SECONDS if await self.advance() else POLL_SECONDS
+                if await self.advance():
+                    pause = WAIT_SECONDS
             except Exception as error:  # noqa: BLE001 - the state of the rows is kept: try again
                 log.error("erasure_failed", error=type(error).__name__)
             with suppress(TimeoutError):
@@ -162,9 +163,19 @@ class Erasures:
             self.requested.clear()
 
     async def advance(self) -> bool:
-        """Take every unfinished erasure one step further; whether any is left."""
+        """Take every unfinished erasure one step further, if it is this node's turn.
+
+        Returns:
+            Whether any was left.
+        """
         async with self._main.reading() as connection:
             unfinished = await erasures.unfinished(connection)
+        if not unfinished:
+            return False
+        holder = f"{self._node_id}/erasure"
+        self._lease = await leases.acquire(self._main, LEASE, holder, LEASE_TIME, now())
+        if self._lease is None:
+            return False
         by_controller: dict[str, list[Erasure]] = defaultdict(list)
         for erasure in unfinished:
             if erasure.step == "frozen":
@@ -175,7 +186,20 @@ class Erasures:
         for controller_id, waiting in by_controller.items():
             with self._alone(controller_id):
                 await self._puncture(controller_id, waiting)
-        return bool(unfinished)
+        return True
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of a node whose turn it still is.
+
+        Raises:
+            LeaseLostError: Another node took over; nothing is written.
+        """
+        if self._lease is None:
+            raise LeaseLostError(LEASE)
+        async with self._main.transaction() as tx:
+            await leases.hold(tx, self._lease, now())
+            yield tx
 
     @staticmethod
     @contextmanager
@@ -186,27 +210,26 @@ class Erasures:
         except Exception as error:  # noqa: BLE001 - see above
             log.error("erasure_failed", controller=controller_id, error=type(error).__name__)
 
-    async def _is_waiting(self) -> bool:
-        async with self._main.reading() as connection:
-            return bool(await erasures.unfinished(connection))
-
     async def _puncture(self, controller_id: str, waiting: list[Erasure]) -> None:
         """One puncture at a time; erasures asked for meanwhile share the next one."""
         under_way = next((e.puncture_id for e in waiting if e.puncture_id), None)
         if under_way is None:
             for erasure in waiting:
                 await self._keep_evidence(erasure)
-            started = await self._punctures.begin(controller_id, [e.id for e in waiting])
+            started = await self._punctures.begin(
+                self._transaction, controller_id, [e.id for e in waiting]
+            )
             under_way = started.id
         async with self._main.reading() as connection:
             puncture = await erasures.get_puncture(connection, under_way)
             served = await erasures.of_puncture(connection, under_way)
         while puncture.step != "destroyed":
-            if not await self._punctures.advance(puncture, [e.case_id for e in served]):
+            erased = [erasure.case_id for erasure in served]
+            if not await self._punctures.advance(self._transaction, puncture, erased):
                 return
             async with self._main.reading() as connection:
                 puncture = await erasures.get_puncture(connection, under_way)
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             for erasure in served:
                 await erasures.change(tx, erasure.id, step="punctured")
 
@@ -216,7 +239,7 @@ class Erasures:
         if key is None:
             return  # its case key never existed or is gone: nothing can open
         evidence = {"wrapped": base64.b64encode(key.wrapped).decode(), "version": key.version}
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             await erasures.change(tx, erasure.id, evidence=json.dumps(evidence))
 
     async def _finish(self, erasure: Erasure) -> None:
@@ -246,7 +269,7 @@ class Erasures:
         await self._write_body(erasure, puncture.id, sorted(versions))
 
     async def _write_body(self, erasure: Erasure, puncture_id: str, versions: list[int]) -> None:
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             puncture = await erasures.get_puncture(tx, puncture_id)
             case = await cases.get(tx, erasure.case_id)
             if case is None:
@@ -274,7 +297,7 @@ class Erasures:
             await self._blobs.delete(Area.QUARANTINE, part.blob_id)
         async with self._keystore.transaction() as tx:
             await keystore.remove_case(tx, erasure.case_id)
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             await files.delete_of_case(tx, erasure.case_id)
             await erasures.change(tx, erasure.id, step="deleted")
 
@@ -285,7 +308,7 @@ class Erasures:
                 tx, erasure.case_id, erasure.controller_id, now(), digest
             )
         grant = await self._access.authorise(system("erasure"), Action.CASE_ERASE, erasure.case_id)
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             gone = {"sealed_identity": None, "sealed_notes": None, "sealed_brief": None}
             pseudonym = grant.case.pseudonym
             await cases.change(tx, erasure.case_id, state="erased", pseudonym=None, **gone)
@@ -303,7 +326,7 @@ class Erasures:
             return  # no checkpoint covers it yet
         key = await self._keyring.signing_key("certificate")
         whole = certificate.certificate(json.loads(erasure.body or "{}"), key, placed)
-        async with self._main.transaction() as tx:
+        async with self._transaction() as tx:
             await erasures.change(
                 tx, erasure.id, step="done", certificate=json.dumps(whole), finished_at=now()
             )

@@ -2,7 +2,7 @@
 
 Deleting a wrapped key leaves traces in write-ahead logs, replicas and back-ups. So the key above
 it goes instead. Each step is the state of a row and idempotent; a crash anywhere goes on with the
-step that was not written yet (architecture.md, Erasure is puncture, steps 2 to 6):
+step that was not written yet (docs/design.md, Erasure, steps 2 to 6):
 
 begun       the new version is recorded; then it is created in the provider
 created     keys are written under the new version alone; then everything alive is re-wrapped
@@ -15,7 +15,10 @@ destroyed   nothing opens what was wrapped under it alone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import system
 from gateway.access.grants import Access
@@ -30,6 +33,8 @@ from storage.erasures import Puncture
 from storage.keystore import ControllerVersion, WrappedKey
 
 BATCH = 200  # OpenBao refuses 500 in one call
+
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 class Punctures:
@@ -50,7 +55,9 @@ class Punctures:
         self._keyring = keyring
         self._node_id = node_id
 
-    async def begin(self, controller_id: str, erasure_ids: Sequence[str]) -> Puncture:
+    async def begin(
+        self, transaction: Transaction, controller_id: str, erasure_ids: Sequence[str]
+    ) -> Puncture:
         """Record one puncture that serves all of these erasures."""
         async with self._keystore.reading() as connection:
             known = await keystore.versions(connection, controller_id)
@@ -63,14 +70,22 @@ class Punctures:
             new_version=max(version.version for version in known) + 1,
             created_at=now(),
         )
-        async with self._main.transaction() as tx:
+        async with transaction() as tx:
             await erasures.add_puncture(tx, puncture)
             for erasure_id in erasure_ids:
                 await erasures.change(tx, erasure_id, puncture_id=puncture.id)
         return puncture
 
-    async def advance(self, puncture: Puncture, erased_cases: Sequence[str]) -> bool:
-        """Do the next step. False when it has to wait for other processes."""
+    async def advance(
+        self, transaction: Transaction, puncture: Puncture, erased_cases: Sequence[str]
+    ) -> bool:
+        """Do the next step. False when it has to wait for other processes.
+
+        Args:
+            transaction: Begins a transaction in which it is still this node's turn.
+            puncture: At the step it has reached.
+            erased_cases: Those whose keys are left behind.
+        """
         steps = {
             "begun": self._create,
             "created": self._rewrap,
@@ -82,7 +97,7 @@ class Punctures:
         if following is None:
             return False
         finished = now() if following == "destroyed" else None
-        async with self._main.transaction() as tx:
+        async with transaction() as tx:
             await erasures.change_puncture(tx, puncture.id, step=following, finished_at=finished)
         return True
 

@@ -36,7 +36,10 @@ class BlobStat:
 
 
 class BlobWriter(Protocol):
-    """One blob on its way in; nobody else sees it before `commit`."""
+    """One blob on its way in; nobody else sees it before `commit`.
+
+    Outside its block it is of no use: a ValueError.
+    """
 
     async def write(self, piece: Bytes) -> None:
         """Append; the piece may be reused as soon as this returns."""

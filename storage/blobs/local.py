@@ -92,6 +92,7 @@ class _LocalWriter:
         self._file: FileIO | None = None
         self._linked = False
         self._acknowledged = False
+        self._ended = False
 
     async def write(self, piece: Bytes) -> None:
         await asyncio.to_thread(self._write, piece)
@@ -103,6 +104,7 @@ class _LocalWriter:
     def end(self) -> None:
         """Close; take back everything unless the caller has heard of its success."""
         with self._lock:
+            self._ended = True
             if self._file is not None:
                 self._file.close()
                 self._unfinished.unlink(missing_ok=True)
@@ -110,6 +112,8 @@ class _LocalWriter:
                 self._path.unlink()
 
     def _opened(self) -> FileIO:
+        if self._ended:  # a thread that a cancelled caller left behind comes too late
+            raise ValueError("this blob was given up")
         if self._file is None:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
             self._file = FileIO(os.open(self._unfinished, flags, 0o600), "w")

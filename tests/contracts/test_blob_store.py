@@ -113,6 +113,16 @@ class BlobStoreContract:
 
         await self.nothing_is_left(store)
 
+    async def test_a_writer_is_of_no_use_outside_its_block(self, store: BlobStore) -> None:
+        async with store.writer(Area.VAULT, BLOB) as writer:
+            pass
+        with pytest.raises(ValueError, match="given up"):
+            await writer.write(WHOLE)
+        with pytest.raises(ValueError, match="given up"):
+            await writer.commit()
+
+        await self.nothing_is_left(store)
+
     async def test_nobody_sees_a_blob_before_its_commit(self, store: BlobStore) -> None:
         async with store.writer(Area.VAULT, BLOB) as writer:
             await writer.write(WHOLE)

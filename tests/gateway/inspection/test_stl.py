@@ -325,10 +325,13 @@ def test_a_hundred_thousand_solids_are_read_in_one_go() -> None:
         b"solid\n" + b"facet normal 0 0 " + b"1" * 10_000_000 + b"\nendsolid",
         ascii_stl(cube()).replace(b"vertex 1.0", b"vertex " + b"1" * 5_000_000, 1),
         b"solid\n" + b" " * 10_000_000 + b"\nendsolid",
+        b"solid\n" + b"\n" * 10_000_000 + b"endsolid",
+        b"solid\n" + b"x\n" * 5_000_000 + b"endsolid",
+        b"solid\nendsolid\n" * 500_000,
     ],
-    ids=["name", "body", "normal", "number", "blank"],
+    ids=["name", "body", "normal", "number", "blank", "blank lines", "short lines", "solids"],
 )
-def test_an_endless_line_is_refused(content: bytes) -> None:
+def test_endless_nothing_is_refused(content: bytes) -> None:
     assert isinstance(refusal(content), UnreadableScanError)
 
 

@@ -234,6 +234,21 @@ async def test_a_rolled_back_database_is_never_signed(ground: Ground) -> None:
     assert await places(ground.database) == [("event-00000000", None, None)]
 
 
+async def test_entries_cut_off_under_their_tiles_are_not_numbered_a_second_time(
+    ground: Ground,
+) -> None:
+    sequencer = ground.sequencer()
+    await ground.write([event(0), event(1)])
+    await sequencer.step()
+    async with ground.database.transaction() as tx:
+        await tx.execute(delete(events).where(events.c.index == 1))
+        await tx.execute(delete(log_entries).where(log_entries.c.index == 1))
+    await ground.write([event(2)])
+
+    with pytest.raises(LogInconsistentError, match="2 entries were signed, 1 are left"):
+        await sequencer.step()
+
+
 async def test_a_rewritten_tree_is_never_signed(ground: Ground) -> None:
     sequencer = ground.sequencer()
     await ground.write([event(0), event(1)])

@@ -1,0 +1,225 @@
+"""Who may do what, by HTTP: every operation times every identity, against a table of its own.
+
+The table was written from the promises (docs, issue), not from the policy. `-` stands for the case
+of the dentist's own practice, to which the planner is assigned; "other" is a planner without an
+assignment, "ended" one whose assignment is over, "foreign" a dentist of another practice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.api.server import OPERATIONS
+from gateway.ids import new_id, now
+from storage import cases
+from storage.cases import Assignment
+from tests.gateway.ground import SQLITE, UNKNOWN, change
+from tests.house import API, BYTES, PATIENT, SCAN, TUS, Answer, House, Person
+
+WHO = (
+    ("nobody", "disabled", "expired", "dentist", "foreign", "planner", "other", "ended")
+    + ("coordinator", "officer", "administrator")
+)  # fmt: skip
+TABLE = f"""
+GET /healthz                                            200 200 200 200 200 200 200 200 200 200 200
+GET /readyz                                             200 200 200 200 200 200 200 200 200 200 200
+GET {API}/openapi.json                                  200 200 200 200 200 200 200 200 200 200 200
+GET {API}/log/checkpoint                                200 200 200 200 200 200 200 200 200 200 200
+POST {API}/session                                      401 401 401 401 401 401 401 401 401 401 401
+GET {API}/session                                       401 401 401 401 401 401 401 401 401 401 401
+POST {API}/session/confirmation                         401 401 401 401 401 401 401 401 401 401 401
+DELETE {API}/session                                    401 401 401 204 204 204 204 204 204 204 204
+POST {API}/cases                                        401 401 401 201 201 403 403 403 403 403 403
+GET {API}/cases                                         401 401 401 200 200 200 200 200 200 403 403
+POST {API}/cases/search                                 401 401 401 200 200 403 403 403 403 403 403
+GET {API}/cases/-                                       401 401 401 200 404 200 404 404 200 404 404
+OPTIONS {API}/cases/-/files                             204 204 204 204 204 204 204 204 204 204 204
+POST {API}/cases/-/files                                401 401 401 201 404 403 404 404 403 404 404
+OPTIONS {API}/uploads/*                                 204 204 204 204 204 204 204 204 204 204 204
+HEAD {API}/uploads/*                                    200 200 200 200 200 200 200 200 200 200 200
+PATCH {API}/uploads/*                                   204 204 204 204 204 204 204 204 204 204 204
+DELETE {API}/uploads/*                                  204 204 204 204 204 204 204 204 204 204 204
+POST {API}/cases/-/submission                           401 401 401 200 404 403 404 404 403 404 404
+POST {API}/cases/-/assignments                          401 401 401 403 404 403 404 404 201 404 404
+DELETE {API}/cases/-/assignments/*                      401 401 401 403 404 403 404 404 204 404 404
+GET {API}/cases/-/files/*                               401 401 401 200 404 200 404 404 200 404 404
+GET {API}/cases/-/files/*/content                       401 401 401 200 404 200 404 404 403 404 404
+GET {API}/cases/-/archive                               401 401 401 200 404 200 404 404 403 404 404
+DELETE {API}/cases/-/files/*                            401 401 401 409 404 403 404 404 403 404 404
+POST {API}/cases/-/completion                           401 401 401 403 404 200 404 404 403 404 404
+GET {API}/cases/-/events                                401 401 401 200 404 403 404 404 403 200 404
+POST {API}/cases/-/erasure                              401 401 401 202 404 403 404 404 403 404 404
+GET {API}/cases/-/erasure                               401 401 401 200 404 404 404 404 403 200 404
+"""
+METADATA = "filename eA==,kind c2Nhbg=="
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    f"POST {API}/session": {"email": "who@people.invalid", "password": "not the right one"},
+    f"POST {API}/session/confirmation": {"password": "not the right one"},
+    f"POST {API}/cases": {"patient": PATIENT},
+    f"POST {API}/cases/search": {"patient_number": "another"},
+}
+
+
+def _rows() -> Mapping[str, Mapping[str, int]]:
+    rows = {}
+    for line in TABLE.strip().splitlines():
+        method, path, *cells = line.split()
+        rows[f"{method} {path}"] = dict(zip(WHO, map(int, cells), strict=True))
+    return rows
+
+
+EXPECTED = _rows()
+
+
+@dataclass
+class Ground:
+    """One case and everybody who could want something of it; a draft, and a planner to assign."""
+
+    house: House
+    people: Mapping[str, Person]
+    extra: Person
+    case_id: str
+    file_id: str
+    draft: str
+
+    async def ask(self, who: Person, row: str, case_id: str) -> Answer:
+        """One request of the table."""
+        method, template = row.split()
+        more: dict[str, Any] = {}
+        if row in BODIES:
+            more["json"] = BODIES[row]
+        elif template.endswith("/assignments"):
+            more["json"] = {"email": self.extra.email}
+        elif template.endswith("/erasure") and method == "POST":
+            more["json"] = {"reason": "asked for", "confirm": case_id}
+        if "/uploads" in template or (template.endswith("/files") and method == "POST"):
+            more["headers"] = {**TUS, "Upload-Length": "9", "Upload-Metadata": METADATA}
+        if method == "PATCH":
+            more["headers"] |= {**BYTES, "Upload-Offset": "0"}
+            more["data"] = b"some"
+        star = await self._star(template)
+        path = template.replace("/-", f"/{case_id}").replace("*", star)
+        return await who.ask(method, path, **more)
+
+    async def _star(self, template: str) -> str:
+        """What stands for the star: a fresh upload or assignment, or the case's file."""
+        if template.endswith("/uploads/*"):
+            address, _ = await self.people["dentist"].begin_upload(self.draft, 9)
+            return address.rpartition("/")[2]
+        if "/assignments" in template:
+            return await self.assign(self.extra)
+        return self.file_id
+
+    async def assign(self, planner: Person, *, ended: bool = False) -> str:
+        """Assign a planner, whatever state the case is in."""
+        at = now() - timedelta(hours=2)
+        until = at + timedelta(hours=1) if ended else None
+        boss = self.house.coordinator.id
+        assignment = Assignment(new_id(), self.case_id, planner.id, boss, at, until)
+        async with self.house.rooms.main.transaction() as tx:
+            await cases.assign(tx, assignment)
+        return assignment.id
+
+
+@pytest.fixture
+async def ground(house: House) -> Ground:
+    people = {
+        "nobody": house.stranger,
+        "disabled": await house.add_person("dentist", house.practice.id),
+        "expired": await house.add_person("dentist", house.practice.id),
+        "dentist": house.dentist,
+        "foreign": (await house.add_practice())[1],
+        "planner": house.planner,
+        "other": await house.add_person("planner"),
+        "ended": await house.add_person("planner"),
+        "coordinator": house.coordinator,
+        "officer": house.officer,
+        "administrator": await house.add_person("administrator"),
+    }
+    await change(
+        house,
+        "UPDATE accounts SET disabled_at = created_at WHERE id = :id",
+        id=people["disabled"].id,
+    )
+    await change(
+        house,
+        "UPDATE tokens SET expires_at = created_at WHERE account_id = :id",
+        id=people["expired"].id,
+    )
+    case_id = await house.dentist.new_case()
+    file = await house.dentist.upload(case_id, SCAN)
+    extra, draft = await house.add_person("planner"), await house.dentist.new_case()
+    ground = Ground(house, people, extra, case_id, file["id"], draft)
+    await ground.assign(house.planner)
+    await ground.assign(people["ended"], ended=True)
+    return ground
+
+
+def test_the_table_has_every_operation_of_the_router() -> None:
+    routed = {f"{entry.method} {entry.path}" for entry in OPERATIONS}
+    named = {
+        row.replace("/-", "/{case_id}")
+        .replace("uploads/*", "uploads/{capability}")
+        .replace("files/*", "files/{file_id}")
+        .replace("assignments/*", "assignments/{assignment_id}")
+        for row in EXPECTED
+    }
+
+    assert named == routed
+
+
+@SQLITE
+async def test_every_cell_of_the_matrix_answers_as_the_table_says(ground: Ground) -> None:
+    wrong = []
+    for row, cells in EXPECTED.items():
+        if row.endswith("/completion"):
+            plan = b"%PDF-1.7 a plan"
+            await change(
+                ground.house,
+                "UPDATE cases SET state = 'planning' WHERE id = :id",
+                id=ground.case_id,
+            )
+            await ground.people["planner"].upload(ground.case_id, plan, "plan", "plan.pdf")
+        if row.endswith("/submission"):
+            await change(
+                ground.house,
+                "UPDATE files SET state = 'cancelled' WHERE case_id = :id AND state = 'receiving'",
+                id=ground.case_id,
+            )
+        # Whoever is refused comes first: they must not have changed what the others see.
+        for name in sorted(WHO, key=lambda name: cells[name] < 400):
+            answer = await ground.ask(ground.people[name], row, ground.case_id)
+            if answer.status != cells[name]:
+                wrong.append(f"{row} by {name}: {answer.status}, not {cells[name]}")
+
+    assert wrong == []
+
+
+@SQLITE
+async def test_a_foreign_case_answers_like_one_that_does_not_exist(ground: Ground) -> None:
+    rows = [row for row in EXPECTED if "/-" in row and "OPTIONS" not in row]
+    for row in rows:
+        for name in ("foreign", "other", "ended", "administrator"):
+            if EXPECTED[row][name] != 404:
+                continue
+            foreign = await ground.ask(ground.people[name], row, ground.case_id)
+            unknown = await ground.ask(ground.people[name], row, UNKNOWN)
+
+            assert (foreign.status, foreign.body) == (unknown.status, unknown.body), row
+            assert set(foreign.headers) == set(unknown.headers), row
+
+
+async def test_a_file_is_found_in_its_own_case_alone(ground: Ground) -> None:
+    dentist = ground.people["dentist"]
+    elsewhere = f"{API}/cases/{ground.draft}/files/{ground.file_id}"
+
+    assert (await dentist.ask("GET", elsewhere)).status == 404
+    assert (await dentist.ask("GET", f"{elsewhere}/content")).status == 404
+    assert (await dentist.ask("DELETE", elsewhere)).status == 404
+
+    assert len(await dentist.download(ground.case_id, ground.file_id)) > 0

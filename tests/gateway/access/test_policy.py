@@ -1,0 +1,100 @@
+"""The policy as a table: default deny, every act decided, every operation declared."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gateway.access.policy import AFTER_ERASURE, POLICY, Action, Relation, Role, ground
+from gateway.api.server import OPERATIONS
+
+PUBLIC = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /api/v1/openapi.json",
+    "GET /api/v1/log/checkpoint",
+    "OPTIONS /api/v1/cases/{case_id}/files",
+    "OPTIONS /api/v1/uploads/{capability}",
+}
+CLINICAL = {
+    Action.CASE_VIEW,
+    Action.FILE_VIEW,
+    Action.FILE_DOWNLOAD,
+    Action.FILE_UPLOAD,
+    Action.FILE_REMOVE,
+    Action.PLAN_UPLOAD,
+    Action.CASE_SEARCH,
+    Action.CASE_CREATE,
+    Action.CASE_LIST,
+}
+
+
+def test_every_act_has_a_rule_and_no_rule_is_without_an_act() -> None:
+    assert set(POLICY) == set(Action)
+
+
+def test_every_operation_declares_its_act_or_is_known_to_be_public() -> None:
+    public = {f"{entry.method} {entry.path}" for entry in OPERATIONS if entry.action is None}
+
+    assert public == PUBLIC
+
+
+@pytest.mark.parametrize("action", Action)
+def test_whoever_stands_in_no_relation_is_denied(action: Action) -> None:
+    for role in Role:
+        assert ground(action, role, {}) is None
+
+
+@pytest.mark.parametrize("action", sorted(set(Action) - {Action.SESSION_OPEN}))
+def test_who_has_not_signed_in_may_do_nothing_but_sign_in(action: Action) -> None:
+    every = dict.fromkeys(Relation, "anything")
+
+    assert ground(action, Role.NOBODY, every) is None
+
+
+def test_what_is_not_in_the_table_is_denied() -> None:
+    cells = list(itertools.product(Action, Role, Relation))
+    allowed = [
+        (action, role, relation)
+        for action, role, relation in cells
+        if ground(action, role, {relation: "words"}) is not None
+    ]
+
+    assert allowed == [cell for cell in cells if cell[1:] in POLICY[cell[0]].who]
+    assert len(allowed) < len(cells) / 8
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.PRIVACY_OFFICER, Role.OPERATOR])
+@pytest.mark.parametrize("action", sorted(CLINICAL))
+def test_those_who_run_the_house_never_see_a_case(role: Role, action: Action) -> None:
+    assert ground(action, role, dict.fromkeys(Relation, "words")) is None
+
+
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.DENTIST, Role.PLANNER}))
+def test_nobody_but_the_practice_and_its_planner_downloads(role: Role) -> None:
+    assert ground(Action.FILE_DOWNLOAD, role, dict.fromkeys(Relation, "words")) is None
+
+
+def test_a_dentist_has_nothing_in_a_case_of_another_practice() -> None:
+    relations = {Relation.HOUSE: "words"}
+    theirs = {action for action in Action if ground(action, Role.DENTIST, relations)}
+
+    assert theirs == {
+        Action.SESSION_OPEN,
+        Action.SESSION_VIEW,
+        Action.SESSION_CONFIRM,
+        Action.SESSION_CLOSE,
+    }
+
+
+def test_a_ground_gives_the_words_of_the_relation_that_allows() -> None:
+    relations = {Relation.HOUSE: "role:planner", Relation.ASSIGNED: "assignment:1"}
+
+    assert ground(Action.CASE_VIEW, Role.PLANNER, relations) == "assignment:1"
+
+
+def test_an_erased_case_shows_its_log_its_certificate_and_its_state_alone() -> None:
+    asking_again = Action.CASE_ERASE
+
+    assert {Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, asking_again} == AFTER_ERASURE

@@ -1,0 +1,115 @@
+"""What the gateway's tests share: a refusal looked at closely, a browser, and the log as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from storage.blobs import Area
+from storage.schema import events, wrapped_keys
+from tests.house import API, PASSWORD, Answer, House, Person
+
+SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+"""For what no database could change: one kind is enough."""
+
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
+
+
+def refused(answer: Answer, status: int, code: str) -> Any:
+    """The problem details of a refusal, in the form that every one has (RFC 9457)."""
+    assert answer.status == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    problem = answer.json()
+    assert problem["code"] == code, problem
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:kluis:problem:{code}"
+    assert problem["detail"]
+    return problem
+
+
+@dataclass
+class Browser:
+    """Somebody with a session cookie, who sends what a page of the server would send."""
+
+    house: House
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookie: str = field(default="", repr=False)
+    csrf: str = field(default="", repr=False)
+
+    async def sign_in(self, email: str, password: str = PASSWORD, **headers: str) -> Answer:
+        """Sign in, and keep the cookie and the token."""
+        answer = await self.ask(
+            "POST", f"{API}/session", headers=headers, json={"email": email, "password": password}
+        )
+        if answer.status == 200:
+            morsel = next(iter(SimpleCookie(answer.headers["Set-Cookie"]).values()))
+            self.cookie, self.csrf = f"{morsel.key}={morsel.value}", answer.json()["csrf_token"]
+        return answer
+
+    async def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> Answer:
+        """One request; a header given as "" is left out."""
+        sent = {"Cookie": self.cookie, "X-CSRF-Token": self.csrf, **self.headers, **(headers or {})}
+        stranger = Person(self.house.session, self.url)
+        present = {name: value for name, value in sent.items() if value}
+        return await stranger.ask(method, path, headers=present, **more)
+
+
+async def employee(house: House, role: str = "dentist") -> str:
+    """The e-mail address of somebody new with the password PASSWORD."""
+    email = f"{role}-with-password@people.invalid"
+    await house.rooms.accounts.add_account(
+        email=email,
+        role=role,
+        controller_id=house.practice.id if role == "dentist" else None,
+        password=PASSWORD,
+    )
+    return email
+
+
+async def signed_in(house: House, role: str = "dentist") -> Browser:
+    """Somebody new in a browser."""
+    browser = Browser(house, house.url)
+    answer = await browser.sign_in(await employee(house, role))
+    assert answer.status == 200, answer.text
+    return browser
+
+
+async def logged(house: House, code: str) -> Sequence[Any]:
+    """The records of all events with this code, oldest first."""
+    async with house.rooms.main.reading() as connection:
+        rows = await connection.execute(select(events.c.record).order_by(events.c.id))
+        records = [json.loads(record) for record in rows.scalars()]
+    return [record for record in records if record["event"]["code"] == code]
+
+
+async def change(house: House, statement: str, **values: object) -> None:
+    """Change rows of the main database behind the server's back, such as a moment in time."""
+    async with house.rooms.main.transaction() as tx:
+        changed = await tx.execute(text(statement), values)
+        assert changed.rowcount > 0
+
+
+async def break_the_log(house: House) -> None:
+    """From here on the database (SQLite) takes no event."""
+    async with house.rooms.main.transaction() as tx:
+        await tx.execute(
+            text("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'x'); END")
+        )
+
+
+async def stored(house: House) -> tuple[frozenset[str], frozenset[str]]:
+    """Every blob in both areas, and every wrapped key as "purpose object"."""
+    blobs = {stat.blob_id for area in Area async for stat in house.rooms.blobs.list(area)}
+    async with house.rooms.keystore.reading() as connection:
+        rows = await connection.execute(select(wrapped_keys.c.purpose, wrapped_keys.c.object_id))
+        keys = {f"{row.purpose} {row.object_id}" for row in rows}
+    return frozenset(blobs), frozenset(keys)
