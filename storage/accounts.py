@@ -116,6 +116,24 @@ async def set_password(tx: AsyncConnection, account_id: str, password_hash: str)
     )
 
 
+async def disable(tx: AsyncConnection, account_id: str, at: datetime) -> None:
+    """Disable an account and end its sessions; idempotent, the first time counts."""
+    await tx.execute(
+        update(accounts)
+        .where(accounts.c.id == account_id, accounts.c.disabled_at.is_(None))
+        .values(disabled_at=at)
+    )
+    await tx.execute(delete(sessions).where(sessions.c.account_id == account_id))
+
+
+async def revoke_tokens(tx: AsyncConnection, account_id: str, at: datetime) -> int:
+    """Revoke every token of an account that is still good; how many."""
+    statement = update(tokens).where(
+        tokens.c.account_id == account_id, tokens.c.revoked_at.is_(None)
+    )
+    return (await tx.execute(statement.values(revoked_at=at))).rowcount
+
+
 async def add_session(tx: AsyncConnection, session: Session) -> None:
     """Insert a session."""
     await tx.execute(insert(sessions).values(asdict(session)))

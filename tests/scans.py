@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gateway.cli.sample import Triangles, arch
+from gateway.cli import sample
 
-__all__ = ["CORPUS", "arch", "ascii_stl", "binary_stl", "chunk", "corpus", "cube", "jpeg", "png"]
+Triangles = sample.Triangles
+arch = sample.arch
+
 
 CORPUS = Path(
     os.environ.get("KLUIS_CORPUS", Path(__file__).resolve().parents[2] / "shared" / "corpus")
@@ -32,7 +34,8 @@ def cube(size: float = 1.0, at: tuple[float, float, float] = (0.0, 0.0, 0.0)) ->
     corners = np.array([(i >> 2, i >> 1 & 1, i & 1) for i in range(8)]) * size + np.array(at)
     faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
     triangles = [face[i] for face in faces for i in (0, 1, 2, 0, 2, 3)]
-    return corners[triangles].reshape(-1, 3, 3).astype(np.float32)
+    solid: Triangles = corners[triangles].reshape(-1, 3, 3).astype(np.float32)
+    return solid
 
 
 def binary_stl(triangles: Triangles, header: bytes = b"", attribute: int = 0) -> bytes:
@@ -95,7 +98,7 @@ def jpeg(image: Image.Image | None = None, orientation: int = 1, **options: obje
     foreign = b"".join(
         (
             segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + CANARY + b"</x:xmpmeta>"),
-                segment(0xE2, b"ICC_PROFILE\0\1\1" + CANARY),
+            segment(0xE2, b"ICC_PROFILE\0\1\1" + CANARY),
             segment(0xE7, CANARY),
             segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0" + CANARY),
         )

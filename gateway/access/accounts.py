@@ -118,6 +118,33 @@ class Accounts:
             await accounts.set_password(tx, account.id, password_hash)
             await self._access.outcome_in(tx, grant, Target("account", account.id))
 
+    async def disable(self, *, email: str) -> None:
+        """Shut an account out, at once: its sessions, tokens and uploads end.
+
+        Raises:
+            InvalidInputError: Unknown address.
+        """
+        account = await self._find(email)
+        target = Target("account", account.id)
+        grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
+        async with self._main.transaction() as tx:
+            await accounts.disable(tx, account.id, now())
+            await self._access.outcome_in(tx, grant, target, disabled=True)
+
+    async def revoke_tokens(self, *, email: str) -> int:
+        """Revoke every token of an account, at once; how many there were.
+
+        Raises:
+            InvalidInputError: Unknown address.
+        """
+        account = await self._find(email)
+        target = Target("account", account.id)
+        grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
+        async with self._main.transaction() as tx:
+            revoked = await accounts.revoke_tokens(tx, account.id, now())
+            await self._access.outcome_in(tx, grant, target, revoked_tokens=revoked)
+        return revoked
+
     async def create_token(self, *, email: str, expires_at: datetime | None = None) -> str:
         """Make a bearer token of an account; it is shown this once and stored hashed.
 

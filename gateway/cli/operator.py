@@ -183,6 +183,15 @@ async def user_password(
     Output(as_json).answer({"email": email}, texts.PASSWORD_SET.say(email=email))
 
 
+async def user_disable(
+    email: Email, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Shut a person out, at once: their sessions, tokens and uploads end."""
+    async with rooms_of(data) as rooms:
+        await rooms.accounts.disable(email=email)
+    Output(as_json).answer({"email": email}, texts.USER_DISABLED.say(email=email))
+
+
 async def token_create(
     email: Email,
     until: options.Day = None,
@@ -197,6 +206,16 @@ async def token_create(
     Output(as_json).answer({"token": token}, texts.TOKEN_CREATED.say(token=token, email=email))
 
 
+async def token_revoke(
+    email: Email, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Revoke every token of a person, at once."""
+    async with rooms_of(data) as rooms:
+        revoked = await rooms.accounts.revoke_tokens(email=email)
+    shown = texts.TOKENS_REVOKED.say(count=revoked, email=email)
+    Output(as_json).answer({"revoked": revoked}, shown)
+
+
 options.command(
     clients, "add", example='kluis client add "Practice Zuid" --email info@practice.example'
 )(client_add)
@@ -207,6 +226,12 @@ options.command(
 options.command(users, "list", example="kluis user list --json")(user_list)
 options.command(users, "password", example="kluis user password dentist@practice.example")(
     user_password
+)
+options.command(users, "disable", example="kluis user disable dentist@practice.example")(
+    user_disable
+)
+options.command(tokens, "revoke", example="kluis token revoke dentist@practice.example")(
+    token_revoke
 )
 options.command(
     tokens, "create", example="kluis token create dentist@practice.example --until 2026-12-31"

@@ -66,6 +66,13 @@ SET_UP = Words(
 )
 LISTENING = Words("Listening on {address}", "Luistert op {address}")
 CLIENT_ADDED = Words("Client {id} added.", "Klant {id} toegevoegd.")
+USER_DISABLED = Words(
+    "{email} is shut out: no session, token or upload of theirs works any more.",
+    "{email} is buitengesloten: geen sessie, token of upload van hen werkt nog.",
+)
+TOKENS_REVOKED = Words(
+    "Tokens of {email} revoked: {count}.", "Ingetrokken tokens van {email}: {count}."
+)
 USER_ADDED = Words("User {id} added.", "Gebruiker {id} toegevoegd.")
 NO_PASSWORD = Words(
     "The first line of stdin is empty: put the password there.",

@@ -13,6 +13,7 @@ PUBLIC = {
     "GET /healthz",
     "GET /readyz",
     "GET /api/v1/openapi.json",
+    "GET /api/v1/keys",
     "GET /api/v1/log/checkpoint",
     "OPTIONS /api/v1/cases/{case_id}/files",
     "OPTIONS /api/v1/uploads/{capability}",

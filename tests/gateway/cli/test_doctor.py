@@ -119,7 +119,7 @@ async def test_a_database_of_another_version_fails(tmp_path: Path) -> None:
     found = await doctor.schema("main database", url, "main")
 
     assert found.state == "failed"
-    assert "kluis init" in found.remedy
+    assert "kluis serve" in found.remedy
 
 
 async def test_a_database_that_does_not_answer_fails(tmp_path: Path) -> None:

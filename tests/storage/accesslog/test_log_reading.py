@@ -49,7 +49,8 @@ async def test_proofs_are_accepted_by_an_independent_reader(ground: Ground) -> N
     sequencer = ground.sequencer()
     for start in (0, 5, 300):
         await ground.write([event(number) for number in range(start, 2 * start + 5)])
-        await sequencer.step()
+        while await sequencer.step():
+            pass
 
     async with ground.database.reading() as connection:
         entries = await connection.execute(

@@ -142,6 +142,14 @@ def test_a_proof_that_a_tree_extends_another_one_is_refused(data: st.DataObject)
     assert not verify_consistency(new, old, proof, ROOTS[old], ROOTS[new])
 
 
+def test_a_proof_does_not_serve_a_size_that_is_a_lie() -> None:
+    proof = SMALL.consistency_proof(4, 8)
+    assert verify_consistency(4, 8, proof, ROOTS[4], ROOTS[8])
+    assert not verify_consistency(4, 16, proof, ROOTS[4], ROOTS[8])
+    inclusion = SMALL.inclusion_proof(0, 8)
+    assert not verify_inclusion(LEAVES[0], 0, 16, inclusion, ROOTS[8])
+
+
 def test_equal_and_empty_trees_need_no_proof_and_take_none() -> None:
     assert verify_consistency(5, 5, [], ROOTS[5], ROOTS[5])
     assert not verify_consistency(5, 5, [], ROOTS[5], ROOTS[6])

@@ -1,0 +1,253 @@
+"""Requests that no decent client sends: the answer is a problem, and quotes nothing of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.api.server import HEADERS
+from tests.gateway.ground import SQLITE, UNKNOWN, refused
+from tests.house import API, House
+
+pytestmark = SQLITE
+MARK = b"Quoted-By-Nobody"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer as it came over the wire."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+
+async def raw(house: House, request: bytes) -> Raw:
+    """Send bytes as they are, and read what comes until the server hangs up."""
+    address = urlsplit(house.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return Raw(int(head.split()[1]), head, body)
+
+
+def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    """A request as bytes; the server closes behind it."""
+    lines = (line + b" HTTP/1.1", b"Host: x", b"Connection: close", *headers)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /" + MARK,
+        b"GET /api/v1/cases/../cases",
+        b"GET /api/v1/%2e%2e/healthz",
+        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%2fevents",
+        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%00",
+        b"GET /api/v1/cases/" + UNKNOWN.upper().encode() + b"x",
+        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"/",
+        b"GET //api/v1/cases",
+        b"GET /api/v1/uploads/" + b"a" * 44,
+        b"GET /api/v1/cases/%ff",
+        b"GET /api/v1/cases/" + b"\xd9\xa1" * 8,
+    ],
+)
+async def test_a_path_that_is_not_exactly_one_of_ours_is_not_found(
+    house: House, line: bytes
+) -> None:
+    answer = await raw(house, request(line))
+
+    assert answer.status in {404, 400}
+    assert b"application/problem+json" in answer.head
+    assert MARK not in answer.head + answer.body
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "DELETE", "CONNECT", "PROPFIND", "X-Y"])
+async def test_a_method_that_the_address_has_not_is_refused(house: House, method: str) -> None:
+    answer = await raw(house, request(f"{method} /api/v1/cases".encode(), MARK + b": " + MARK))
+
+    assert answer.status in {405, 400}
+    assert b"application/problem+json" in answer.head
+    assert MARK not in answer.body
+
+
+async def test_a_refused_method_is_told_which_ones_there_are(house: House) -> None:
+    answer = await house.dentist.ask("PUT", f"{API}/cases")
+
+    refused(answer, 405, "method_not_allowed")
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        MARK + b"\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\n" + MARK + b"\r\n\r\n",
+        b"GET /" + MARK + b" HTTP/1.1\r\nHost: x\r\nBroken header " + MARK + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + MARK * 2000 + b"\r\n\r\n",
+        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: +" + MARK + b"\r\n\r\n",
+        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n" + MARK,
+        b"GET /" + MARK * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["not http", "version", "header", "long header", "length", "both lengths", "long line"],
+)
+async def test_what_is_not_http_is_refused_without_a_word_of_it(
+    house: House, bytes_: bytes
+) -> None:
+    answer = await raw(house, bytes_)
+
+    assert answer.status == 400
+    assert MARK not in answer.head + answer.body
+    assert b"aiohttp" not in answer.head + answer.body
+    assert b"application/problem+json" in answer.head
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Authorization: Bearer \xff\xfe",
+        b"Authorization: Bearer " + "\u00e9".encode(),
+        b"Authorization: Bearer " + b"x" * 7000,
+        b"Authorization: Basic eDp4",
+        b"Authorization:",
+        b"Cookie: kluis=\xff\xfe",
+        b'Cookie: kluis="\\377"',
+        b"Cookie: kluis=" + b"x" * 7000,
+        b"Cookie: ;;;=;kluis",
+    ],
+)
+async def test_no_token_and_no_cookie_is_a_fault(house: House, header: bytes) -> None:
+    answer = await raw(house, request(b"GET /api/v1/cases", header))
+
+    assert answer.status == 401, answer.body
+    assert b"application/problem+json" in answer.head
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"X-CSRF-Token: \xff\xfe", b"Origin: \xff", b"Sec-Fetch-Site: \xff", b"Host: \xff"],
+)
+async def test_no_header_of_a_page_is_a_fault(house: House, header: bytes) -> None:
+    lines = (b"Cookie: kluis=" + b"x" * 43, header)
+
+    assert (await raw(house, request(b"DELETE /api/v1/session", *lines))).status in {400, 403}
+
+
+async def test_no_header_of_an_upload_or_a_download_is_a_fault(house: House) -> None:
+    case_id, file = await house.submitted_case()
+    draft = await house.dentist.new_case()
+    token = f"Authorization: Bearer {house.dentist.token}".encode()
+    content = f"GET {API}/cases/{case_id}/files/{file['id']}/content".encode()
+    for name in (b"Range", b"If-Range", b"If-None-Match", b"Accept-Language"):
+        for value in (b"\xff\xfe", b"bytes=\xd9\xa1-\xd9\xa2", b"", b"x" * 4000):
+            answer = await raw(house, request(content, token, name + b": " + value))
+            assert answer.status in {200, 416}, (name, value, answer.body)
+    create = f"POST {API}/cases/{draft}/files".encode()
+    tus = (token, b"Tus-Resumable: 1.0.0", b"Content-Length: 0")
+    for value in (b"\xff", b"\xd9\xa1", b"1" * 400, b"-1", b"1.0", b"0x10", b"1e3", b" "):
+        answer = await raw(house, request(create, *tus, b"Upload-Length: " + value))
+        assert answer.status == 422, (value, answer.body)
+        metadata = b"Upload-Metadata: kind c2Nhbg==,filename " + value
+        answer = await raw(house, request(create, *tus, b"Upload-Length: 9", metadata))
+        assert answer.status == 422, (value, answer.body)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "invalid_input"),
+        (b"{", "invalid_input"),
+        (b"\xff\xfe", "invalid_input"),
+        (b"[" * 100_000, "invalid_input"),
+        (b'{"a":' * 50_000, "invalid_input"),
+        (b"1" * 5_000, "invalid_input"),
+        (b"[]", "invalid_input"),
+        (b"null", "invalid_input"),
+        (b'"text"', "invalid_input"),
+        (b'{"patient": {"name": 1e400, "birth_date": NaN, "number": Infinity}}', "invalid_input"),
+        (b'{"patient": {"name": "a", "birth_date": "2001-02-30", "number": "1"}}', "invalid_input"),
+    ],
+)
+async def test_what_is_not_the_json_we_take_is_refused(
+    house: House, body: bytes, code: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await house.dentist.ask("POST", f"{API}/cases", headers=headers, data=body)
+
+    refused(answer, 422, code)
+
+
+async def test_another_media_type_is_refused(house: House) -> None:
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        headers = {"Content-Type": media_type}
+        answer = await house.dentist.ask("POST", f"{API}/cases", headers=headers, data=b"{}")
+        assert refused(answer, 422, "invalid_input")["field"] == "Content-Type"
+
+
+async def test_a_body_without_end_is_cut_off(house: House) -> None:
+    headers = {"Content-Type": "application/json"}
+    whole = b'{"notes": "' + b"x" * (300 * 1024)
+
+    async def pieces() -> object:
+        for _ in range(20):
+            yield b" " * 16 * 1024
+
+    for content in (whole, pieces()):
+        answer = await house.dentist.ask("POST", f"{API}/cases", headers=headers, data=content)
+        refused(answer, 413, "too_large")
+
+
+async def test_a_field_that_we_do_not_know_is_refused_and_not_quoted(house: House) -> None:
+    patient = {"name": "a", "birth_date": "2001-02-03", "number": "1"}
+    for body in (
+        {"patient": patient, "pseudonym": "AAAA"},
+        {"patient": {**patient, "controller_id": house.practice.id}},
+        {"patient": patient, MARK.decode(): 1},
+    ):
+        answer = await house.dentist.ask("POST", f"{API}/cases", json=body)
+        refused(answer, 422, "invalid_input")
+    refused(await house.dentist.ask("GET", f"{API}/cases?state=draft&x=1"), 422, "invalid_input")
+
+
+async def test_a_refused_value_is_never_quoted(house: House) -> None:
+    secret = "Wilhelmina-4711"
+    for body in (
+        {"patient": {"name": secret * 30, "birth_date": secret, "number": [secret]}},
+        {"patient": secret, "notes": {"x": secret}, "treatment": secret},
+        {"patient": {"name": "a", "birth_date": "2001-02-03", "number": "1"}, "treatment": secret},
+    ):
+        answer = await house.dentist.ask("POST", f"{API}/cases", json=body)
+        refused(answer, 422, "invalid_input")
+        assert secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/healthz"),
+        ("GET", f"{API}/openapi.json"),
+        ("GET", "/nowhere"),
+        ("PUT", f"{API}/cases"),
+        ("GET", f"{API}/cases"),
+        ("OPTIONS", f"{API}/uploads/{'a' * 43}"),
+        ("HEAD", f"{API}/uploads/{'a' * 43}"),
+    ],
+)
+async def test_every_answer_carries_what_keeps_a_browser_from_harm(
+    house: House, method: str, path: str
+) -> None:
+    answer = await house.stranger.ask(method, path)
+
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert "no-store" in HEADERS["Cache-Control"]
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in answer.headers
+    assert answer.headers["X-Request-Id"]
