@@ -176,7 +176,7 @@ async def test_what_was_kept_from_before_an_erasure_opens_with_nothing_of_today(
     assert any("a copied keyring file" in rest for rest in certificate["body"]["not_covered"])
 
 
-async def test_the_files_of_both_databases_from_before_hold_no_key_that_opens_today(
+async def test_only_a_new_version_is_left_and_no_key_of_the_case(
     house: House,
 ) -> None:
     case_id, _ = await house.submitted_case()

@@ -97,7 +97,9 @@ def test_a_report_of_the_wrong_shape_is_no_answer(changes: dict[str, object]) ->
 
 
 def test_a_worker_cannot_put_words_into_our_mouth() -> None:
-    lie = {"findings": [{"code": "holes", "number": 1, "message_en": "call this number"}]}
+    lie: dict[str, object] = {
+        "findings": [{"code": "holes", "number": 1, "message_en": "call this number"}]
+    }
     accepted = read_answer(frame(SCAN.report, lie, 684), "scan", 684)
     assert "call" not in str(accepted.report.to_json())
 

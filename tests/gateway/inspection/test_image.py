@@ -137,6 +137,8 @@ def test_an_unknown_colour_profile_is_a_finding_and_the_common_one_is_not() -> N
         plain = clean(scans.jpeg())[1]
         assert not clean(plain[:2] + profile + plain[2:])[0].findings
     plain = clean(scans.png())[1]
+    broken = plain[:33] + chunk(b"iCCP", b"x\0\0not zlib") + plain[33:]
+    assert clean(broken)[0].findings
     common = plain[:33] + chunk(b"iCCP", b"x\0\0" + zlib.compress(b"sRGB")) + plain[33:]
     assert not clean(common)[0].findings
 

@@ -184,6 +184,13 @@ async def test_a_worker_that_does_not_read_its_file_is_stopped() -> None:
             await pool.inspect("scan", bytes(8 << 20), LIMITS)
 
 
+async def test_a_worker_that_dies_while_it_is_given_its_file_costs_that_file() -> None:
+    brief = OBEDIENT[: OBEDIENT.index("job =")] + "jobs.read(1)"
+    async with WorkerPool(1, 30, command=(sys.executable, "-I", "-c", brief)) as pool:
+        with pytest.raises(InspectionCrashedError):
+            await pool.inspect("scan", bytes(8 << 20), LIMITS)
+
+
 async def test_what_a_worker_answers_beyond_its_answer_is_refused() -> None:
     result = pure.inspect("scan", SCAN, LIMITS)
     honest = (
@@ -247,7 +254,7 @@ async def test_a_spare_that_was_killed_while_it_waited_is_not_the_fault_of_the_f
     async with WorkerPool(1, 30) as pool:
         for worker in children() - before:
             os.kill(worker, signal.SIGKILL)
-            os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+            await asyncio.to_thread(os.waitid, os.P_PID, worker, os.WEXITED | os.WNOWAIT)
         assert await pool.inspect("scan", SCAN, LIMITS)
 
 
