@@ -21,13 +21,12 @@ import structlog
 import uvloop
 from aiohttp import http_parser, web
 
-from gateway.api.server import make_application
+from gateway.api.server import make_runner
 from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
 from gateway.settings import Settings
 
 GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
-KEEP_ALIVE_SECONDS = 30.0
 BACKLOG = 1024
 PR_SET_DUMPABLE = 4
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
@@ -71,12 +70,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with open_rooms(settings, passphrase) as rooms, working(rooms) as work:
-        runner = web.AppRunner(
-            make_application(rooms.services),
-            access_log=None,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            shutdown_timeout=GRACE_SECONDS,
-        )
+        runner = make_runner(rooms.services, GRACE_SECONDS)
         await runner.setup()
         try:
             await web.SockSite(runner, listener, backlog=BACKLOG).start()

@@ -261,6 +261,14 @@ checkpoints = Table(
     Column("signed_at", Instant, nullable=False),
 )
 
+cosignatures = Table(
+    "cosignatures",
+    main,
+    Column("size", ForeignKey("checkpoints.size"), primary_key=True),
+    Column("witness", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+)
+
 leases = Table(
     "leases",
     main,

@@ -23,7 +23,7 @@ from typing import Any, Self
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.api.server import make_application
+from gateway.api.server import make_runner
 from gateway.app import Rooms, open_rooms
 from gateway.serve import working
 from gateway.settings import Settings, load
@@ -241,7 +241,7 @@ async def settings(
 async def serving(settings: Settings) -> AsyncIterator[tuple[Rooms, str, ClientSession]]:
     """The rooms at work and answering HTTP in this loop: rooms, address, a client session."""
     async with open_rooms(settings, PASSPHRASE) as rooms, working(rooms):
-        runner = web.AppRunner(make_application(rooms.services), shutdown_timeout=1)
+        runner = make_runner(rooms.services, grace_seconds=1)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from gateway.access.actors import Actor, nobody
 from gateway.access.grants import Access
 from gateway.access.sessions import Sessions, csrf_token
 from gateway.errors import CrossSiteError
-from gateway.ids import new_id
+from gateway.ids import SECRET_PATTERN, new_id
 from gateway.intake.inspector import Inspector
 from gateway.intake.uploads import Uploads
 from gateway.privacy.cases import Cases
@@ -48,6 +49,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 SECURE_COOKIE = "__Host-kluis"
 PLAIN_COOKIE = "kluis"  # a browser takes __Host- names over TLS alone; plain HTTP is loopback
+IS_SECRET = re.compile(SECRET_PATTERN).fullmatch
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -70,10 +72,10 @@ async def actor(request: web.Request) -> Actor:
     """
     sessions, who = services(request).sessions, visitor(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
+    if scheme.lower() == "bearer" and IS_SECRET(token.strip()):
         return await sessions.by_token(who, token.strip())
     secret = request.cookies.get(cookie_name(request))
-    if secret is None:
+    if secret is None or not IS_SECRET(secret):
         raise await sessions.refused(who)
     if request.method not in SAFE_METHODS and not _is_from_our_page(request, secret):
         raise await sessions.refused(who, CrossSiteError())
@@ -92,7 +94,7 @@ def is_same_site(request: web.Request) -> bool:
 
 def _is_from_our_page(request: web.Request, secret: str) -> bool:
     sent = request.headers.get("X-CSRF-Token", "")
-    proven = hmac.compare_digest(sent.encode(), csrf_token(secret).encode())
+    proven = hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_token(secret).encode())
     return proven and is_same_site(request)
 
 

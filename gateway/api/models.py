@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway.inspection.errors import PROBLEMS
 from gateway.privacy.cases import CaseSight, FileSight, Treatment
@@ -20,6 +20,19 @@ class Given(BaseModel):
     """Base of what comes in."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        """Refuse text that no database and no file would keep as it is."""
+        if isinstance(value, str):
+            if "\0" in value:
+                raise ValueError("leave out the character NUL")
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError("it is not Unicode text") from None
+        return value
 
 
 class Login(Given):

@@ -51,7 +51,7 @@ async def view_session(request: web.Request) -> SessionView:
     """Who is signed in by this cookie."""
     services = context.services(request)
     secret = request.cookies.get(context.cookie_name(request))
-    if secret is None:
+    if secret is None or not context.IS_SECRET(secret):
         raise await services.sessions.refused(context.visitor(request))
     actor, session = await services.sessions.by_cookie(context.visitor(request), secret)
     await services.access.authorise(actor, Action.SESSION_VIEW)

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from gateway.api import cases, files, house, people, uploads
 from gateway.api.context import REQUEST_ID, SERVICES, Services
 from gateway.api.problems import problems, respond
-from gateway.errors import InternalError
+from gateway.errors import BadRequestError, InternalError
 from gateway.ids import new_id
 
 OPERATIONS = [
@@ -29,7 +29,65 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+KEEP_ALIVE_SECONDS = 30.0
+SERVER_FAULT = 500
+
 log = structlog.get_logger()
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose unreadable requests are refused without a word of them."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes what was sent
+    ) -> web.StreamResponse:
+        """Answer in our own form; aiohttp's page and log would quote the sender's bytes."""
+        log.warning("unreadable_request", status=status, error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        self.force_close()
+        refusal = BadRequestError() if status < SERVER_FAULT else InternalError(request_id="-")
+        answer = respond(request, refusal)
+        answer.headers.update(HEADERS)
+        answer.headers["Server"] = ""
+        return answer
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs the application with connections of our own kind."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        # aiohttp offers no other place to choose what serves a connection.
+        server.__class__ = _Server
+        return server
+
+
+def make_runner(services: Services, grace_seconds: float) -> Runner:
+    """The application, ready to be set up and given a socket.
+
+    Args:
+        services: What the handlers delegate to.
+        grace_seconds: For requests in flight at the end; then they are cancelled, and what they
+            brought is made durable.
+    """
+    return Runner(
+        make_application(services),
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=grace_seconds,
+    )
 
 
 def make_application(services: Services) -> web.Application:

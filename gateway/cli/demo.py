@@ -47,9 +47,7 @@ OFFICER = "officer@demo.invalid"
 TRIANGLES = 40_000
 STOP_SECONDS = 30.0
 
-DemoData = Annotated[
-    Path, typer.Option("--data", help="Directory of the demo.", envvar="KLUIS_DEMO")
-]
+DemoData = Annotated[Path, typer.Option("--data", help="Directory of the demo.")]
 
 
 class DemoServerError(CommandError):

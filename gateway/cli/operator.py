@@ -86,7 +86,7 @@ async def init(
 
     chosen = load(data=data)
     if officer is None and sys.stdin.isatty() and not as_json:
-        officer = typer.prompt("E-mail of the privacy officer", default=DEFAULT_OFFICER, err=True)
+        officer = typer.prompt(texts.OFFICER.say(), default=DEFAULT_OFFICER, err=True)
     officer = officer or DEFAULT_OFFICER
     key = await initialise(chosen, passphrase(chosen, new=True), officer)
     Output(as_json).answer(
@@ -177,7 +177,7 @@ async def user_password(
     as_json: options.Json = False,
 ) -> None:
     """Give a person a new password, from stdin or asked for on a terminal."""
-    password = _first_line() if password_stdin else ask_secret("password", "Password", new=True)
+    password = _first_line() if password_stdin else ask_secret("password", new=True)
     async with rooms_of(data) as rooms:
         await rooms.accounts.set_password(email=email, password=password)
     Output(as_json).answer({"email": email}, texts.PASSWORD_SET.say(email=email))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -11,19 +12,37 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from gateway.cli.errors import UsageError
+from gateway.cli.texts import NOT_AN_ID
+from gateway.ids import ID_PATTERN
+
 P = ParamSpec("P")
 
 # No envvar here: the settings read KLUIS_DATA themselves, and `kluis settings` says so.
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Data directory. [env: KLUIS_DATA]", show_default=False),
+    typer.Option(
+        "--data", help="Data directory; else KLUIS_DATA, else ./data.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 Server = Annotated[
     str,
     typer.Option("--server", envvar="KLUIS_SERVER", help="Address of the server, https://..."),
 ]
-Case = Annotated[str, typer.Argument(metavar="CASE", help="Id of the case.", show_default=False)]
+
+
+def _case_id(value: str) -> str:
+    """Refuse early what can be no id: it becomes a part of an address."""
+    if not re.fullmatch(ID_PATTERN, value):
+        raise UsageError("case", NOT_AN_ID)
+    return value
+
+
+Case = Annotated[
+    str,
+    typer.Argument(metavar="CASE", help="Id of the case.", show_default=False, callback=_case_id),
+]
 Day = Annotated[
     datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day, YYYY-MM-DD.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import typer
 
@@ -10,6 +11,10 @@ from gateway.cli.errors import UsageError
 from gateway.cli.texts import Words
 from gateway.settings import Settings
 
+_QUESTION = {
+    "passphrase": Words("Passphrase", "Wachtzin"),
+    "password": Words("Password", "Wachtwoord"),
+}
 _NO_TERMINAL = {
     "passphrase": Words(
         "No passphrase: set KLUIS_PASSPHRASE, or KLUIS_PASSPHRASE_FILE to a file that holds it.",
@@ -53,15 +58,17 @@ def passphrase(settings: Settings, *, new: bool = False) -> str:
         UsageError: Nowhere given, and there is no terminal to ask on.
     """
     found = at_hand(settings)
-    return ask_secret("passphrase", "Passphrase", new=new) if found is None else found
+    return ask_secret("passphrase", new=new) if found is None else found
 
 
-def ask_secret(field: str, question: str, *, new: bool) -> str:
-    """Ask on the terminal without showing it.
+def ask_secret(field: Literal["passphrase", "password"], *, new: bool) -> str:
+    """Ask for it on the terminal without showing it, a new one twice.
 
     Raises:
         UsageError: There is no terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError(field, _NO_TERMINAL[field])
-    return str(typer.prompt(question, hide_input=True, confirmation_prompt=new, err=True))
+    return str(
+        typer.prompt(_QUESTION[field].say(), hide_input=True, confirmation_prompt=new, err=True)
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedReader
@@ -153,30 +153,18 @@ class Sender:
             ChangedFileError: It changed under way; what was sent is cancelled.
             UnreachableError: Patience ran out; sending it again goes on where this ended.
         """
-        key = self._key(file)
         pauses = Pauses(self.patience, self.client.server)
         while True:
             try:
-                place = self.journal.find(key) or await self._create(file, key)
-                offset = await self._offset(place)
-                if offset is None:
-                    self.journal.forget(key)
-                    await pauses.next()
-                    continue
-                pauses.note(offset)
-                arrived(offset)
-                if offset < file.size:
-                    offset = await self._append(place, file, offset, arrived)
-                if not file.is_same():
-                    await self._cancel(place, file)
-                if offset == file.size:
+                place = self.journal.find(self._key(file)) or await self._create(file)
+                if await self._advance(place, file, pauses, arrived):
                     return place.file_id
             except RefusedError as error:
                 if not error.passes:
                     raise
             except BREAKS:
-                if not file.is_same():
-                    await self._cancel(place, file)
+                pass  # the next round asks for the offset
+            await self._check_unchanged(file)
             await pauses.next()
 
     def forget(self, file: Outgoing) -> None:
@@ -186,7 +174,24 @@ class Sender:
     def _key(self, file: Outgoing) -> str:
         return key_of(str(self.client.server), self.case_id, file.version)
 
-    async def _create(self, file: Outgoing, key: str) -> Place:
+    async def _advance(
+        self, place: Place, file: Outgoing, pauses: Pauses, arrived: Callable[[int], None]
+    ) -> bool:
+        """Go on where the upload is; whether every byte has arrived."""
+        offset = await self._offset(place)
+        if offset is None:
+            self.forget(file)
+            return False
+        pauses.note(offset)
+        arrived(offset)
+        if offset < file.size:
+            offset = await self._append(place, file, offset, arrived)
+        if offset < file.size:
+            return False
+        await self._check_unchanged(file)
+        return True
+
+    async def _create(self, file: Outgoing) -> Place:
         """Create the upload. A crash before it is remembered leaves one that expires."""
         name = file.name.encode("utf-8", "replace")
         told = {"filename": name, "kind": file.kind.encode()}
@@ -199,7 +204,7 @@ class Sender:
         if location.origin() != address.origin():
             raise ForeignAddressError
         place = Place(file_id, str(location), datetime.now(UTC).isoformat())
-        self.journal.remember(key, place)
+        self.journal.remember(self._key(file), place)
         return place
 
     async def _offset(self, place: Place) -> int | None:
@@ -250,12 +255,16 @@ class Sender:
                     raise
                 return start  # it ended just now; the next HEAD tells what became of it
 
-    async def _cancel(self, place: Place, file: Outgoing) -> NoReturn:
-        """Take back what is neither the old file nor the new one."""
+    async def _check_unchanged(self, file: Outgoing) -> None:
+        """Take back what is neither the old file nor the new one. Raises ChangedFileError."""
+        if file.is_same():
+            return
+        place = self.journal.find(self._key(file))
         self.forget(file)
-        path = f"cases/{self.case_id}/files/{place.file_id}"
-        # Where this fails, the upload expires, or the dentist removes the file from the draft.
-        with suppress(RefusedError, *BREAKS):
-            async with self.client.request("DELETE", self.client.address(path), headers={}):
-                pass
+        if place is not None:
+            path = f"cases/{self.case_id}/files/{place.file_id}"
+            # Where this fails, it expires, or the dentist removes the file from the draft.
+            with suppress(RefusedError, *BREAKS):
+                async with self.client.request("DELETE", self.client.address(path), headers={}):
+                    pass
         raise ChangedFileError(name=file.name)

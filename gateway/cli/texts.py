@@ -52,6 +52,7 @@ KEYS: dict[str, Words] = {
 }
 
 # The operator's commands.
+OFFICER = Words("E-mail address of the privacy officer", "E-mailadres van de privacyfunctionaris")
 SET_UP = Words(
     "Everything is set up in {data}.\nPublic key of the access log (publish it): {key}\n"
     "First privacy officer: {officer}\n\nNext:\n"
@@ -101,6 +102,10 @@ LOG_BROKEN = Words(
 )
 
 # Cases.
+NOT_AN_ID = Words(
+    "This is not the id of a case. `kluis case list` shows them.",
+    "Dit is geen nummer van een casus. `kluis case list` toont ze.",
+)
 CASE_CREATED = Words(
     "Case {id} created; the patient's pseudonym is {pseudonym}.",
     "Casus {id} aangemaakt; het pseudoniem van de patiënt is {pseudonym}.",

@@ -2,8 +2,8 @@
 
 Definitions, which differ between programs (ours are these):
 
-- *vertex*: corners whose coordinates agree when rounded to a grid of 1e-8 mm are one vertex. So 0
-  and -0 are one place. Merging on exact bits alone calls closed meshes open that others call closed.
+- *vertex*: corners whose coordinates agree when rounded to a grid of 1e-8 mm are one vertex; 0 and
+  -0 are one place. Merging on exact bits alone would call meshes open that other programs close.
 - *degenerate triangle*: two of its corners are one vertex. It counts in no other number below.
 - *duplicate triangle*: has the same three vertices as an earlier one, in whatever order.
 - *edge*: an unordered pair of vertices of a triangle. A *boundary* edge belongs to one triangle, a

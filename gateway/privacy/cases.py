@@ -20,6 +20,7 @@ from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from gateway.privacy.patients import Brief, Patient, Patients, Wanted
 from gateway.privacy.redaction import without_bsn, without_identity
+from keys.pseudonym import normalise
 from storage import accounts, cases, files
 from storage.cases import Assignment, Case
 from storage.database import Database
@@ -317,7 +318,7 @@ def _check(patient: Patient, notes: str) -> None:
 
 
 def _check_text(name: str, value: str) -> None:
-    usable = any(symbol.isalnum() for symbol in value) and value.isprintable()
+    usable = normalise(value) != "" and value.isprintable()
     if not usable or len(value) > TEXT_LIMIT:
         reason = f"take 1 to {TEXT_LIMIT} characters, with a letter or digit, on one line"
         raise InvalidInputError(field=name, reason=reason)

@@ -30,6 +30,23 @@ class Checkpoint:
     size: int
     root: bytes
 
+    @classmethod
+    def parse(cls, text: str) -> Checkpoint:
+        """Read what `text` gives; extension lines, which no log of ours writes, are refused.
+
+        Raises:
+            LogInconsistentError: It is no checkpoint.
+        """
+        try:
+            origin, size, root = text.splitlines()[:3]
+            checkpoint = cls(origin, int(size), base64.b64decode(root, validate=True))
+        except (ValueError, binascii.Error) as problem:
+            raise LogInconsistentError("a signed note is no checkpoint") from problem
+        # Whatever int() and base64 forgive would give one checkpoint several texts.
+        if checkpoint.text() != text or checkpoint.size < 0 or len(checkpoint.root) != HASH_SIZE:
+            raise LogInconsistentError("a signed note is no checkpoint")
+        return checkpoint
+
     def text(self) -> str:
         """Give the body that is signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
@@ -49,15 +66,7 @@ def open_checkpoint(note: str, open_note: OpenNote) -> Checkpoint:
         text = open_note(note)
     except Exception as problem:
         raise LogInconsistentError("a checkpoint's signature is wrong") from problem
-    try:
-        origin, size, root = text.splitlines()[:3]
-        checkpoint = Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
-    except (ValueError, binascii.Error) as problem:
-        raise LogInconsistentError("a signed note is no checkpoint") from problem
-    # Whatever int() and base64 forgive would give one checkpoint several texts.
-    if checkpoint.text() != text or len(checkpoint.root) != HASH_SIZE:
-        raise LogInconsistentError("a signed note is no checkpoint")
-    return checkpoint
+    return Checkpoint.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,6 @@ def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
         b"GET //api/v1/cases",
         b"GET /api/v1/uploads/" + b"a" * 44,
         b"GET /api/v1/cases/%ff",
-        b"GET /api/v1/cases/" + b"\xd9\xa1" * 8,
     ],
 )
 async def test_a_path_that_is_not_exactly_one_of_ours_is_not_found(
@@ -69,11 +68,11 @@ async def test_a_path_that_is_not_exactly_one_of_ours_is_not_found(
     assert MARK not in answer.head + answer.body
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "DELETE", "CONNECT", "PROPFIND", "X-Y"])
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "DELETE", "PROPFIND"])
 async def test_a_method_that_the_address_has_not_is_refused(house: House, method: str) -> None:
     answer = await raw(house, request(f"{method} /api/v1/cases".encode(), MARK + b": " + MARK))
 
-    assert answer.status in {405, 400}
+    assert answer.status == 405
     assert b"application/problem+json" in answer.head
     assert MARK not in answer.body
 
@@ -96,8 +95,10 @@ async def test_a_refused_method_is_told_which_ones_there_are(house: House) -> No
         b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n" + MARK,
         b"GET /" + MARK * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xd9\xa1" + MARK + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"X-" + MARK + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
-    ids=["not http", "version", "header", "long header", "length", "both lengths", "long line"],
+    ids="none version header header-size length lengths line path method".split(),
 )
 async def test_what_is_not_http_is_refused_without_a_word_of_it(
     house: House, bytes_: bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 from tests.gateway.ground import SQLITE, refused
-from tests.house import API, TUS, House
+from tests.house import API, PATIENT, TUS, House
 from tests.scans import CORPUS
 
 OWN = [
@@ -44,41 +44,41 @@ def naughty() -> Iterator[str]:
 
 
 STRINGS = list(dict.fromkeys(naughty()))
-FINE = {200, 201, 401, 404, 409, 413, 422}
 
 
-async def test_no_string_in_a_patient_or_a_note_is_a_fault_and_all_come_back(house: House) -> None:
-    dentist, kept = house.dentist, 0
-    for string in STRINGS:
+def tried(house: House) -> list[str]:
+    """All of them on one kind of database; on the other those that databases stumble over."""
+    return STRINGS if house.rooms.main.is_sqlite else OWN
+
+
+async def test_no_string_in_a_patient_is_a_fault_and_all_come_back(house: House) -> None:
+    kept = 0
+    for string in tried(house):
         patient = {"name": string, "birth_date": "2001-02-03", "number": string}
-        answer = await dentist.ask("POST", f"{API}/cases", json={"patient": patient})
-        assert answer.status in FINE, (string, answer.text)
+        answer = await house.dentist.ask("POST", f"{API}/cases", json={"patient": patient})
+        assert answer.status in {201, 422}, (string, answer.text)
         if answer.status == 201:
             kept += 1
             path = f"{API}/cases/{answer.json()['id']}"
-            case = await dentist.get(path)
+            case = await house.dentist.get(path)
             assert case["patient"]["name"] == string.strip()
             assert case["patient"]["number"] == string.strip()
-            found = await dentist.post(f"{API}/cases/search", {"patient_name": string})
-            assert case["id"] in [case["id"] for case in found["cases"]]
     assert kept > len(OWN) / 3
 
 
+@SQLITE
 async def test_no_string_in_a_note_is_a_fault_and_all_come_back(house: House) -> None:
-    patient = {"name": "A", "birth_date": "2001-02-03", "number": "1"}
-    for string in STRINGS:
-        body = {"patient": patient, "notes": string}
-        answer = await house.dentist.ask("POST", f"{API}/cases", json=body)
-        assert answer.status in FINE, (string, answer.text)
-        if answer.status == 201:
-            case = await house.dentist.get(f"{API}/cases/{answer.json()['id']}")
-            assert case["notes"] == answer.json()["notes"]
-            if answer.json()["removed_from_notes"] == []:
-                assert case["notes"] == string
+    printable = [string for string in STRINGS if "\0" not in string]
+    for start in range(0, len(printable), 40):
+        notes = "\n".join(printable[start : start + 40])[:20_000]
+        body = {"patient": {**PATIENT, "name": "\u017d\u017d", "number": "\u017d"}, "notes": notes}
+        case = await house.dentist.post(f"{API}/cases", body, 201)
+        assert case["removed_from_notes"] == []
+        assert (await house.dentist.get(f"{API}/cases/{case['id']}"))["notes"] == notes
 
 
 async def test_no_string_in_a_search_is_a_fault(house: House) -> None:
-    for string in STRINGS:
+    for string in OWN:
         for field in ("patient_name", "patient_number", "birth_date"):
             answer = await house.dentist.ask("POST", f"{API}/cases/search", json={field: string})
             assert answer.status in {200, 422}, (field, string, answer.text)
@@ -86,11 +86,11 @@ async def test_no_string_in_a_search_is_a_fault(house: House) -> None:
 
 async def test_no_string_in_a_file_name_is_a_fault_and_all_come_back(house: House) -> None:
     case_id = await house.dentist.new_case()
-    for string in STRINGS[:120]:
+    for string in tried(house)[:100]:
         name = base64.b64encode(string.encode("utf-8", "surrogatepass")).decode()
         headers = {**TUS, "Upload-Length": "9", "Upload-Metadata": f"filename {name},kind c2Nhbg=="}
         answer = await house.dentist.ask("POST", f"{API}/cases/{case_id}/files", headers=headers)
-        assert answer.status in FINE, (string, answer.text)
+        assert answer.status in {201, 409, 422}, (string, answer.text)
         if answer.status == 201:
             file_id = answer.headers["Kluis-File"]
             files = (await house.dentist.get(f"{API}/cases/{case_id}"))["files"]
@@ -98,12 +98,10 @@ async def test_no_string_in_a_file_name_is_a_fault_and_all_come_back(house: Hous
 
 
 async def test_no_string_in_a_reason_is_a_fault(house: House) -> None:
-    case_id = await house.dentist.new_case()
-    path = f"{API}/cases/{case_id}/erasure"
-    for string in STRINGS:
-        body = {"reason": string, "confirm": string}
-        assert (await house.dentist.ask("POST", path, json=body)).status == 422, string
-    for string in OWN:
+    path = f"{API}/cases/{await house.dentist.new_case()}/erasure"
+    body = {"reason": "asked for", "confirm": "\0"}
+    assert (await house.dentist.ask("POST", path, json=body)).status == 422
+    for string in OWN[1:12]:
         case_id = await house.dentist.new_case()
         body = {"reason": f"because {string}", "confirm": case_id}
         answer = await house.dentist.ask("POST", f"{API}/cases/{case_id}/erasure", json=body)
@@ -112,7 +110,7 @@ async def test_no_string_in_a_reason_is_a_fault(house: House) -> None:
 
 async def test_no_string_as_an_address_is_a_fault(house: House) -> None:
     case_id, _ = await house.submitted_case()
-    for string in STRINGS[:120]:
+    for string in OWN:
         body = {"email": string}
         answer = await house.coordinator.ask(
             "POST", f"{API}/cases/{case_id}/assignments", json=body
@@ -121,7 +119,7 @@ async def test_no_string_as_an_address_is_a_fault(house: House) -> None:
 
 
 async def test_no_string_signs_anybody_in(house: House) -> None:
-    for string in OWN:
+    for string in OWN[:8]:
         body = {"email": string, "password": string}
         answer = await house.stranger.ask("POST", f"{API}/session", json=body)
         assert answer.status in {401, 422}, (string, answer.text)

@@ -67,6 +67,7 @@ class StandIn:
     cuts: deque[int] = field(default_factory=deque)  # break a PATCH or GET after so many bytes
     answers_lost: int = 0  # take a whole PATCH and break before the answer
     forgets: int = 0  # answer 404 to so many HEADs
+    expires: int = 0  # answer 410 to so many PATCHes
     refusals: deque[tuple[int, str]] = field(default_factory=deque)  # of creations
     busy: int = 0  # answer 503 to so many HEADs
     ignores_ranges: bool = False
@@ -208,6 +209,10 @@ class StandIn:
 
     async def append(self, request: web.Request) -> web.Response:
         held = self.files[request.match_info["id"]]
+        if self.expires:
+            self.expires -= 1
+            held.ended, held.state = True, "expired"
+            return problem(410, "upload_gone", "This upload has ended.")
         if int(request.headers["Upload-Offset"]) != len(held.content):
             return problem(409, "offset_mismatch", "The upload is elsewhere.")
         cut = self.cuts.popleft() if self.cuts else None

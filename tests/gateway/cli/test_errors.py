@@ -16,6 +16,7 @@ from storage.errors import SchemaError
 
 def all_words() -> list[Words]:
     found = list(texts.KEYS.values()) + list(passphrase._NO_TERMINAL.values())
+    found += list(passphrase._QUESTION.values())
     for module in (texts, client, download, erase, passphrase, sender):
         found += [value for value in vars(module).values() if isinstance(value, Words)]
     return found + [error.words for error in CommandError.__subclasses__()]

@@ -257,12 +257,12 @@ def test_settings_say_what_is_set_from_where_and_what_it_means(
 
 
 def test_an_unknown_key_in_the_file_is_an_error(kluis: Kluis, tmp_path: Path) -> None:
-    (tmp_path / "kluis.toml").write_text("wrokers = 2\n")
+    (tmp_path / "kluis.toml").write_text("shoe_size = 2\n")
 
     ran = kluis("settings", "--data", tmp_path, "--json")
 
     assert ran.code == 2
-    assert ran.failure["field"] == "wrokers"
+    assert ran.failure["field"] == "shoe_size"
 
 
 def start(data: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -324,3 +324,24 @@ def serve_briefly(data: Path) -> None:
         server.terminate()
         server.communicate(timeout=30)
     assert server.returncode == 0
+
+
+@pytest.mark.parametrize("typed", ["same", "different"])
+def test_a_new_passphrase_is_asked_for_twice_on_a_terminal(typed: str, tmp_path: Path) -> None:
+    master, terminal = os.openpty()
+    again = {"same": PASSPHRASE, "different": "another one"}[typed]
+    lines = [f"officer@lab.example\n{PASSPHRASE}\n{again}\n"]
+    if typed == "different":
+        lines.append(f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    command = [sys.executable, "-m", "gateway", "init", "--data", str(tmp_path / "data")]
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        os.write(master, "".join(lines).encode())
+        out, err = running.communicate(timeout=60)
+    os.close(terminal)
+    os.close(master)
+
+    assert running.returncode == 0, err
+    assert b"officer@lab.example" in out
+    assert PASSPHRASE.encode() not in out + err

@@ -140,6 +140,28 @@ async def test_an_upload_that_the_server_forgot_begins_anew(
     assert bytes(stand_in.files[file_id].content) == CONTENT
 
 
+async def test_an_upload_that_expires_under_way_begins_anew(
+    sender: Sender, stand_in: StandIn, path: Path
+) -> None:
+    stand_in.expires = 1
+
+    file_id = await sender.send(LocalFile.look(path, None), ignore)
+
+    assert len(stand_in.files) == 2
+    assert bytes(stand_in.files[file_id].content) == CONTENT
+
+
+async def test_a_file_that_changed_before_anything_was_sent_is_no_defect(
+    path: Path, tmp_path: Path
+) -> None:
+    file = LocalFile.look(path, None)
+    os.truncate(path, 5)
+
+    async with connect("http://127.0.0.1:9", TOKEN) as nobody:
+        with pytest.raises(ChangedFileError):
+            await Sender(nobody, CASE, Journal(tmp_path / "j"), SHORT).send(file, ignore)
+
+
 async def test_a_server_that_forgets_everything_is_given_up(
     sender: Sender, stand_in: StandIn, path: Path
 ) -> None:

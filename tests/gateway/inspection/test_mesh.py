@@ -199,7 +199,7 @@ def judged() -> list[bytes]:
     return [binary_stl(cube()), binary_stl(cube()[1:]), *generated, *real]
 
 
-@pytest.mark.parametrize("content", judged())
+@pytest.mark.parametrize("content", judged(), ids=lambda content: f"{len(content)} bytes")
 def test_an_independent_program_measures_the_same(content: bytes) -> None:
     ours = mesh.report(stl.read(content, LIMITS))
     judge = trimesh.load_mesh(io.BytesIO(content), file_type="stl")
@@ -230,7 +230,7 @@ def twins() -> list[tuple[bytes, bytes]]:
     return [generated, *((bad.read_bytes(), good.read_bytes()) for bad, good in real)]
 
 
-@pytest.mark.parametrize(("bad", "good"), twins())
+@pytest.mark.parametrize(("bad", "good"), twins(), ids=["generated", *REPAIRED])
 def test_a_hole_is_seen_before_its_repair_and_not_after(bad: bytes, good: bytes) -> None:
     before, after = (mesh.report(stl.read(content, LIMITS)) for content in (bad, good))
     assert (before.boundary_edges, before.boundary_loops) == (3, 1)

@@ -77,6 +77,7 @@ def nothing_left() -> Iterator[None]:
         ("photo", png(orientation=3)),
         ("photo", sample.photo("front", seed=1)),
     ],
+    ids=["binary", "ascii", "arch", "jpeg", "png", "sample"],
 )
 async def test_a_confined_worker_answers_what_the_pure_function_answers(
     kind: Kind, content: bytes

@@ -96,10 +96,15 @@ def test_a_triangle_without_area_has_a_zero_normal() -> None:
     assert clean[84:96] == bytes(12)
 
 
+def size(content: bytes) -> str:
+    """A name for a test whose parameter is a whole file."""
+    return f"{len(content)} bytes"
+
+
 REAL = [path.read_bytes() for path in corpus("stl")]
 
 
-@pytest.mark.parametrize("content", [binary_stl(cube()), ascii_stl(cube()), *REAL])
+@pytest.mark.parametrize("content", [binary_stl(cube()), ascii_stl(cube()), *REAL], ids=size)
 def test_a_real_scan_is_accepted_or_refused_with_a_reason(content: bytes) -> None:
     try:
         clean = stl.canonical(stl.read(content, LIMITS))
@@ -153,7 +158,7 @@ def test_one_changed_byte_in_an_ascii_scan_is_read_or_refused(data: st.DataObjec
     assert mesh.triangles == 12
 
 
-@pytest.mark.parametrize("content", [binary_stl(cube()), ascii_stl(cube()).rstrip()])
+@pytest.mark.parametrize("content", [binary_stl(cube()), ascii_stl(cube()).rstrip()], ids=size)
 def test_a_scan_cut_short_anywhere_is_refused(content: bytes) -> None:
     # The name behind `endsolid` is the one part that may be missing.
     for end in range(len(content) - len(b" scan")):
@@ -252,6 +257,7 @@ def test_another_kind_of_file_is_no_scan() -> None:
         ascii_stl(cube()).replace(b"normal 0 0 1", b"normal -nan(ind) nan 1.#QNAN"),
         ascii_stl(cube()).replace(b" 1.0", b" +1.e0").replace(b" 0.0", b" -.0E-5"),
     ],
+    ids=size,
 )
 def test_the_dialects_of_ascii_are_read_alike(content: bytes) -> None:
     mesh = stl.read(content, LIMITS)
