@@ -63,28 +63,26 @@ def codes(root: type[Exception]) -> set[str]:
     return {kind.__dict__["code"] for kind in subclasses(root) if "code" in kind.__dict__}
 
 
-def command_lines() -> Iterator[tuple[str, str]]:
-    """Every `kluis ...` in a fence or between backticks, with the document it stands in."""
+def command_lines() -> Iterator[tuple[str, str, bool]]:
+    """Every `kluis ...` with its document, and whether it is a whole line of a shell."""
     for path in DOCUMENTS:
-        content = path.read_text("utf-8")
-        shells = [body for kind, body in FENCE.findall(content) if kind == "sh"]
-        lines = [line.strip() for body in shells for line in body.replace("\\\n", "").splitlines()]
-        lines += re.findall(r"`(kluis [^`\n]+)`", FENCE.sub("", content))
-        for line in lines:
-            bare = re.sub(r"^(?:\w+=\S* )+", "", line)
-            if bare.startswith("kluis "):
-                yield str(path.relative_to(ROOT)), bare
+        content, name = path.read_text("utf-8"), str(path.relative_to(ROOT))
+        for kind, body in FENCE.findall(content):
+            for line in body.replace("\\\n", "").splitlines() if kind == "sh" else ():
+                bare = re.sub(r"^(?:\w+=\S* )+", "", line.strip())
+                if bare.startswith("kluis "):
+                    yield name, bare, True
+        for line in re.findall(r"`(kluis [^`\n]+)`", FENCE.sub("", content)):
+            yield name, line, False
 
 
-def parse(line: str) -> None:
-    """Parse as the command would; a line that only names a command needs no arguments."""
+def parse(line: str, *, whole: bool = True) -> None:
+    """Parse as the command would; what only names a command needs no arguments."""
     command: Any = typer.main.get_command(app)
     words = [ID if word == "CASE" else word for word in shlex.split(line, comments=True)[1:]]
-    while getattr(command, "commands", None):
-        if not words:
-            return
+    while getattr(command, "commands", None) and words:
         command = command.commands[words.pop(0)]
-    if words:
+    if whole or words:
         command.make_context(command.name, words)
 
 
@@ -100,15 +98,17 @@ def commands() -> Iterator[str]:
     yield from walk(typer.main.get_command(app), ("kluis",))
 
 
-@pytest.mark.parametrize(("document", "line"), sorted(set(command_lines())))
-def test_every_command_line_in_a_document_parses(document: str, line: str) -> None:
+@pytest.mark.parametrize(("document", "line", "whole"), sorted(set(command_lines())))
+def test_every_command_line_in_a_document_parses(document: str, line: str, whole: bool) -> None:
     assert (ROOT / document).exists()
-    parse(line)
+    parse(line, whole=whole)
 
 
 def test_a_command_line_that_does_not_parse_would_be_seen() -> None:
     with pytest.raises(Exception, match="No such option"):
         parse("kluis upload CASE scan.stl --fast")
+    with pytest.raises(Exception, match="Missing parameter"):
+        parse("kluis case submit")
     with pytest.raises(KeyError):
         parse("kluis explode CASE")
 

@@ -51,11 +51,11 @@ class _Connection(web.RequestHandler):
         log.warning("unreadable_request", status=status, error=type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        self.force_close()
         refusal = BadRequestError() if status < SERVER_FAULT else InternalError(request_id="-")
         answer = respond(request, refusal)
         answer.headers.update(HEADERS)
         answer.headers["Server"] = ""
+        answer.force_close()
         return answer
 
 
