@@ -7,6 +7,7 @@ one writer at a time; PostgreSQL by asyncpg. The same SQL runs on both.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -122,7 +123,10 @@ class Database:
     def _create_private_file(self) -> None:
         path = self.url.database
         if path and path != ":memory:":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            # Never open a database that is there: closing any descriptor of it drops the locks
+            # that this process holds on it (POSIX), and SQLite relies on them.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _current_revision(connection: Connection) -> str | None:

@@ -57,7 +57,7 @@ MONTHS = (
 )
 BSN = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}(?![0-9])")
 BSN_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
-WORD = re.compile(r"[^\W\d_]+")
+WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+")  # letters, their marks apart or not
 STEM = 4  # a name of so many letters is also found with an ending, as in Jansens
 
 
