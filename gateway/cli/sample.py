@@ -7,20 +7,20 @@ drawn. Both carry what real files carry and should not: a header with a path, Ex
 """
 
 import io
-import struct
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import trimesh
 from PIL import Image, ImageDraw, ImageFilter
+from trimesh.exchange.stl import export_stl
 
 Triangles = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.float64]
 View = Literal["front", "upper", "lower"]
 
 _HEADER = rb"exported 2026-11-20 14:03 C:\scans\sample\arch.stl"
-_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 # Widths along the arch in mm from the middle incisor to the second molar, one side.
 _UPPER_MM = (8.5, 6.5, 7.5, 7.0, 7.0, 10.0, 9.5)
@@ -61,9 +61,9 @@ def arch(triangles: int, seed: int, *, upper: bool = True) -> Triangles:
 def scan(triangles: int, seed: int, *, upper: bool = True) -> bytes:
     """An arch as the binary STL that a careless export writes, path in its header."""
     corners = arch(triangles, seed, upper=upper)
-    records = np.zeros(len(corners), _RECORD)
-    records["corners"] = corners
-    return _HEADER.ljust(80) + struct.pack("<I", len(corners)) + records.tobytes()
+    every_corner = np.arange(3 * len(corners)).reshape(-1, 3)
+    mesh = trimesh.Trimesh(corners.reshape(-1, 3), every_corner, process=False)
+    return _HEADER.ljust(80) + export_stl(mesh)[80:]
 
 
 @dataclass(frozen=True, slots=True)
