@@ -19,6 +19,7 @@ from gateway.access.passwords import Passwords
 from gateway.access.policy import Role
 from gateway.access.sessions import Sessions
 from gateway.api.context import Services
+from gateway.cosigning import Cosigning, Witness
 from gateway.ids import new_id, now
 from gateway.inspection.pool import WorkerPool
 from gateway.intake.inspector import Inspector
@@ -57,6 +58,7 @@ class Rooms:
     blobs: LocalBlobStore
     access_log: AccessLog
     sequencer: Sequencer
+    cosigning: Cosigning
     accounts: Accounts
     heartbeat: Heartbeat
     sweeper: Sweeper
@@ -186,6 +188,7 @@ def _wire(
         blobs=blobs,
         access_log=access_log,
         sequencer=_sequencer(settings, main, signing_key, node_id),
+        cosigning=Cosigning(main, list(map(Witness.parse, settings.witnesses)), node_id),
         accounts=Accounts(main, access, passwords, keys.create_controller),
         heartbeat=Heartbeat(main, punctures, node_id),
         sweeper=Sweeper(

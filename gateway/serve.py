@@ -50,7 +50,7 @@ def run_server(settings: Settings, passphrase: str, listening: Listening) -> Non
         InvalidInputError: `host` is not loopback, and no proxy is trusted to end TLS in front.
     """
     keep_to_itself()
-    _configure_log()
+    configure_log()
     _check_parser()
     asyncio.run(migrate(settings))
     with _listen(settings) as listener:
@@ -85,7 +85,7 @@ async def serve(
 
 @contextlib.asynccontextmanager
 async def working(rooms: Rooms) -> AsyncIterator[asyncio.Task[None]]:
-    """Run what no request starts: sequencer, inspection, erasure, sweep, heartbeat.
+    """Run what no request starts: sequencer, witnesses, inspection, erasure, sweep, heartbeat.
 
     Yields:
         A task that ends only if one of them broke beyond repair (such as a log that is not what
@@ -112,6 +112,7 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.heartbeat.run())
             tasks.create_task(rooms.inspector.run())
             tasks.create_task(rooms.erasures.run())
+            tasks.create_task(rooms.cosigning.run())
             tasks.create_task(_sweep(rooms))
             await asyncio.shield(sequencing)
     except* Exception as broken:  # noqa: BLE001 - the server stops; this says why
@@ -229,7 +230,7 @@ def _child(
     settings: Settings, passphrase: str, listener: socket.socket, parent: Connection
 ) -> None:
     keep_to_itself()
-    _configure_log()
+    configure_log()
     _run(serve(settings, passphrase, listener, lambda: parent.send(True)))
 
 
@@ -241,7 +242,7 @@ def _check_parser() -> None:
         )
 
 
-def _configure_log() -> None:
+def configure_log() -> None:
     """JSON lines on stderr: a decoded newline in a text log would forge entries."""
     structlog.configure(
         processors=[

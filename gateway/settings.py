@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     log_origin: str = Field(
         "kluis.local/log", description="name of the access log in its checkpoints; set before init"
     )
+    witnesses: tuple[str, ...] = Field(
+        (), description="who cosigns the log's checkpoints, each as VERIFIER_KEY ADDRESS"
+    )
     scan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest scan taken, in bytes")
     photo_limit_bytes: int = Field(32 * MiB, gt=0, description="largest photo taken, in bytes")
     plan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest plan file, in bytes")
@@ -100,6 +103,11 @@ class Settings(BaseSettings):
     def keystore_database(self) -> str:
         """Address of the keystore for SQLAlchemy."""
         return self.keystore_url or f"sqlite+aiosqlite:///{self.data.absolute() / 'keystore.db'}"
+
+    @property
+    def witness_keys(self) -> tuple[str, ...]:
+        """The verifier keys of the witnesses."""
+        return tuple(entry.partition(" ")[0] for entry in self.witnesses)
 
     @property
     def keyring_path(self) -> Path:

@@ -23,8 +23,9 @@ from storage.schema import files, nodes, parts
 class File:
     """One file of a case.
 
-    `length` is what the sender declared; `size` and `sha256` are of the canonical file in the
-    vault, `sealed_sha256` of its ciphertext there.
+    `length` is what the sender declared; `size` is of the canonical file in the vault,
+    `sealed_sha256` of its ciphertext there. The plaintext's own hash is in the sealed verdict:
+    in the clear it would tell whoever has a copy of a scan which case it is.
     """
 
     id: str
@@ -45,11 +46,10 @@ class File:
     claimed_by: str | None = None
     claimed_until: datetime | None = None
     sealed_name: bytes | None = field(default=None, repr=False)
-    sealed_report: bytes | None = field(default=None, repr=False)
+    sealed_verdict: bytes | None = field(default=None, repr=False)
     problem: str | None = None
     media_type: str | None = None
     size: int | None = None
-    sha256: bytes | None = None
     blob_id: str | None = None
     sealed_sha256: bytes | None = None
 

@@ -171,11 +171,10 @@ files = Table(
     Column("attempts", Integer, nullable=False),
     # Verdict.
     Column("sealed_name", LargeBinary),
-    Column("sealed_report", LargeBinary),
+    Column("sealed_verdict", LargeBinary),
     Column("problem", Text),
     Column("media_type", Text),
     Column("size", BigInteger),
-    Column("sha256", LargeBinary),
     Column("blob_id", Text, unique=True),
     Column("sealed_sha256", LargeBinary),
     Index(None, "case_id"),

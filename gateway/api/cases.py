@@ -204,12 +204,13 @@ async def erase(request: web.Request, body: NewErasure) -> ErasureView:
     answer=ErasureView,
     errors=OF_CASE,
 )
-async def view_erasure(request: web.Request) -> ErasureView:
+async def view_erasure(request: web.Request) -> ErasureView | web.Response:
     """See how far an erasure is, and its certificate."""
     erasure = await context.services(request).erasures.view(
         await context.actor(request), request.match_info["case_id"]
     )
-    return erasure_view(erasure)
+    view = erasure_view(erasure)
+    return view if erasure.event_id is None else context.answer(view, erasure.event_id)
 
 
 def _case_list(found: Sequence[CaseSight], limit: int, tongue: str) -> CaseList:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from gateway.access.actors import Actor, nobody
 from gateway.access.grants import Access
@@ -50,12 +51,23 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 SECURE_COOKIE = "__Host-kluis"
 PLAIN_COOKIE = "kluis"  # a browser takes __Host- names over TLS alone; plain HTTP is loopback
 IS_SECRET = re.compile(SECRET_PATTERN).fullmatch
+EVENT_HEADER = "Kluis-Event"
+"""Names the event that allowed what is answered: the client's receipt (`kluis audit`)."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def services(request: web.Request) -> Services:
     """The services of this application."""
     return request.app[SERVICES]
+
+
+def answer(model: BaseModel, event_id: str) -> web.Response:
+    """A model as JSON, together with its receipt."""
+    return web.Response(
+        text=model.model_dump_json(),
+        content_type="application/json",
+        headers={EVENT_HEADER: event_id},
+    )
 
 
 def visitor(request: web.Request) -> Actor:

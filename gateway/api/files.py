@@ -71,10 +71,11 @@ async def download(request: web.Request) -> web.StreamResponse:
     content = await release.open_file(
         await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
     )
-    etag = f'"{content.sha256.hex()}"'
+    etag = f'"{content.sha256}"'
     if request.headers.get("If-None-Match") == etag:
         await release.ended(content.grant, 0, whole=True)
-        return web.Response(status=304, headers={"ETag": etag})
+        headers = {"ETag": etag, context.EVENT_HEADER: content.grant.event_id}
+        return web.Response(status=304, headers=headers)
     span = _range(request, content, etag)
     start, stop = span or (0, content.size)
     await release.check(content, start, stop)
@@ -115,6 +116,7 @@ async def _send(
     """Send, and log what really went out, also when it broke."""
     release = context.services(request).release
     sent, whole = 0, False
+    response.headers[context.EVENT_HEADER] = content.grant.event_id
     try:
         await response.prepare(request)
         async for piece in pieces:

@@ -258,9 +258,9 @@ def file_view(sight: FileSight, language: str) -> FileView:
             "length": row.length,
             "received": row.received,
             "size": row.size,
-            "sha256": row.sha256.hex() if row.sha256 is not None else None,
+            "sha256": sight.verdict and sight.verdict.sha256,
             "media_type": row.media_type,
-            "report": None if sight.report is None else json.loads(sight.report),
+            "report": sight.verdict and sight.verdict.report,
             "problem": None if row.problem is None else _problem(json.loads(row.problem), language),
         }
     )

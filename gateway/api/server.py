@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cases, files, house, people, uploads
+from gateway.api import cases, files, house, ownlog, people, uploads
 from gateway.api.context import REQUEST_ID, SERVICES, Services
 from gateway.api.problems import problems, respond
 from gateway.errors import BadRequestError, InternalError
@@ -20,6 +20,7 @@ OPERATIONS = [
     *cases.operations.entries,
     *files.operations.entries,
     *uploads.operations.entries,
+    *ownlog.operations.entries,
 ]
 HEADERS = {
     "Cache-Control": "no-store",
@@ -95,7 +96,7 @@ def make_application(services: Services) -> web.Application:
     # The body limit is our own, counted while it streams (gateway/api/routing.py, intake/parts.py).
     app = web.Application(middlewares=[around, problems], client_max_size=1)
     app[SERVICES] = services
-    for part in (house, people, cases, files, uploads):
+    for part in (house, people, cases, files, uploads, ownlog):
         part.operations.register(app)
     house.describe(app, OPERATIONS)
     app.on_response_prepare.append(_add_headers)

@@ -113,6 +113,7 @@ async def create(request: web.Request) -> web.Response:
         content_type="application/json",
         headers=_headers(file),
     )
+    response.headers[context.EVENT_HEADER] = begun.event_id
     response.headers["Location"] = f"/api/v1/uploads/{begun.capability}"
     return response
 
@@ -161,7 +162,8 @@ async def patch(request: web.Request) -> web.Response:
         raise TooLargeError(limit=left)
     file = await uploads.append(grant, file, offset, _body(request))
     _tell_inspector(request, file)
-    return web.Response(status=204, headers=_headers(file))
+    headers = _headers(file) | {context.EVENT_HEADER: grant.event_id}
+    return web.Response(status=204, headers=headers)
 
 
 @operations.add(

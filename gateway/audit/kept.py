@@ -1,7 +1,8 @@
 """What a check keeps for the next one: without it, a roll-back could not be seen.
 
-One file a log (`docs/formats.md`): the last checkpoint that was found right, and of each practice
-the place and leaf hash of every event seen. The file is believed, so it belongs to whoever checks.
+One file a log (`docs/formats.md`): the last checkpoint that was found right with the edge of its
+tree, and of each practice the place and leaf hash of every event seen. The file is believed, so it
+belongs to whoever checks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.audit.series import Place
+from gateway.audit.tiles import Tile
 from storage.accesslog.tree import HASH_SIZE
 
 FORMAT = "kluis/audit-state/1"
@@ -30,10 +32,12 @@ class Kept:
 
     Attributes:
         note: The signed checkpoint; "" before the first check.
+        edge: The partial tiles of its tree, which tell where another tree leaves it.
         places: By practice, the place of each event by its running number, from 1.
     """
 
     note: str = ""
+    edge: Mapping[Tile, bytes] = field(default_factory=dict)
     places: Mapping[str, Sequence[Place]] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -42,7 +46,9 @@ class Kept:
             controller_id: base64.b64encode(b"".join(map(_row, places))).decode()
             for controller_id, places in self.places.items()
         }
-        return json.dumps({"format": FORMAT, "checkpoint": self.note, "events": rows}) + "\n"
+        edge = {tile.path: base64.b64encode(hashes).decode() for tile, hashes in self.edge.items()}
+        fields = {"format": FORMAT, "checkpoint": self.note, "edge": edge, "events": rows}
+        return json.dumps(fields) + "\n"
 
     @classmethod
     def parse(cls, content: str) -> Kept:
@@ -55,7 +61,11 @@ class Kept:
                 str(controller_id): list(_places(base64.b64decode(rows, validate=True)))
                 for controller_id, rows in fields["events"].items()
             }
-            return cls(str(fields["checkpoint"]), places)
+            edge = {
+                Tile.parse(path): base64.b64decode(hashes, validate=True)
+                for path, hashes in fields["edge"].items()
+            }
+            return cls(str(fields["checkpoint"]), edge, places)
         except (ValueError, LookupError, TypeError, AttributeError, binascii.Error) as problem:
             raise KeptStateError from problem
 

@@ -112,24 +112,15 @@ class SignedTree:
     def leaf(self, index: int) -> bytes:
         """The leaf hash of an entry. Raises FalseTileError."""
         number, at = divmod(index, TILE_WIDTH)
-        return self._read(0, number)[at * HASH_SIZE :][:HASH_SIZE]
+        return self.hashes(0, number)[at * HASH_SIZE :][:HASH_SIZE]
 
-    def root_at(self, size: int) -> bytes:
-        """The root of its first entries, at most all. Raises FalseTileError."""
-        return Tree(self._read).root(size)
-
-    def claimed_leaf(self, index: int) -> bytes | None:
-        """The leaf hash of an entry as given, proved or not."""
-        number, at = divmod(index, TILE_WIDTH)
-        hashes = self._proved.get((0, number)) or self.given.get(Tile(0, number), b"")
-        return hashes[at * HASH_SIZE :][:HASH_SIZE] or None
-
-    def _read(self, level: int, number: int) -> bytes:
+    def hashes(self, level: int, number: int) -> bytes:
+        """The hashes of a tile, as many as it has. Raises FalseTileError."""
         if (level, number) not in self._proved:
             tile = Tile(level, number)
             hashes = self._given(tile)
             above, at = divmod(number, TILE_WIDTH)
-            expected = self._read(level + 1, above)[at * HASH_SIZE :][:HASH_SIZE]
+            expected = self.hashes(level + 1, above)[at * HASH_SIZE :][:HASH_SIZE]
             if _fold(hashes) != expected:
                 raise FalseTileError(tile)
             self._proved[level, number] = hashes
@@ -140,6 +131,13 @@ class SignedTree:
         if len(hashes) != tile.width * HASH_SIZE:
             raise MissingTileError(tile)
         return hashes
+
+
+def claimed_leaf(size: int, given: Mapping[Tile, bytes], index: int) -> bytes | None:
+    """The leaf hash that a tile gives for an entry, proved or not; None where none does."""
+    number, at = divmod(index, TILE_WIDTH)
+    tile = Tile(0, number, min(TILE_WIDTH, size - number * TILE_WIDTH))
+    return given.get(tile, b"")[at * HASH_SIZE :][:HASH_SIZE] or None
 
 
 def _fold(hashes: bytes) -> bytes:

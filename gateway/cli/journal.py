@@ -31,21 +31,22 @@ class Place:
         file_id: The file that it will become.
         address: Its capability.
         began: When, in ISO 8601.
+        event: The event that allowed it, as the server named it; "" if it named none.
     """
 
     file_id: str
     address: str
     began: str
+    event: str = ""
 
 
 class Journal:
     """The file, read and replaced whole under a lock."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Use `directory`, or the one that the XDG base directory specification names."""
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        self._directory = directory or Path(home) / "kluis"
-        self._path = self._directory / "uploads.json"
+        """Use `directory`, or the one of this person's state."""
+        self.directory = directory or state_directory()
+        self._path = self.directory / "uploads.json"
 
     def find(self, key: str) -> Place | None:
         """Where the upload of this key goes on, or None."""
@@ -63,9 +64,9 @@ class Journal:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Place]]:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = os.open(self._directory / "uploads.lock", flags, 0o600)
+        lock = os.open(self.directory / "uploads.lock", flags, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             places = self._read()
@@ -84,6 +85,11 @@ class Journal:
             return {key: place for key, place in places.items() if place.began >= oldest}
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return {}
+
+
+def state_directory() -> Path:
+    """Where this person's commands remember things (XDG base directory specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "kluis"
 
 
 def key_of(server: str, case_id: str, version: str) -> str:

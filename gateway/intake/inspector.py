@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +42,7 @@ from gateway.intake.parts import part_context
 from gateway.intake.uploads import Kind, clear_quarantine
 from gateway.intake.vault import seal_into_vault
 from gateway.privacy.casekeys import CaseKeys
+from gateway.privacy.verdict import Verdict
 from gateway.settings import Settings
 from keys.errors import UnsealError
 from keys.stream import unseal_bytes
@@ -64,7 +65,7 @@ class Clean:
 
     content: bytes = field(repr=False)
     media_type: str
-    report: bytes | None = field(repr=False)
+    report: Mapping[str, object] | None
 
 
 class Inspector:
@@ -170,23 +171,22 @@ class Inspector:
             return Clean(b"".join(content), "application/pdf", None)  # sealed, never opened by us
         kind: InspectionKind = "photo" if file.kind == Kind.PHOTO else "scan"
         result = await self._pool.inspect(kind, content, self._limits)
-        return Clean(result.clean, result.media_type, json.dumps(result.report.to_json()).encode())
+        return Clean(result.clean, result.media_type, result.report.to_json())
 
     async def _accept(self, grant: Grant, file: File, clean: Clean) -> bool:
         opened = await self._keys.open_case(grant)
         sealed = await seal_into_vault(self._keys, self._blobs, opened, file.id, clean.content)
-        report = None if clean.report is None else opened.seal(f"report/{file.id}", clean.report)
+        verdict = Verdict(sealed.sha256.hex(), clean.report)
         async with self._main.transaction() as tx:
-            verdict = {
+            columns = {
                 "media_type": clean.media_type,
                 "number": await files.next_number(tx, file.case_id, file.kind),
                 "size": sealed.size,
-                "sha256": sealed.sha256,
                 "blob_id": sealed.blob_id,
                 "sealed_sha256": sealed.sealed_sha256,
-                "sealed_report": report,
+                "sealed_verdict": opened.seal(f"verdict/{file.id}", verdict.to_bytes()),
             }
-            return await self._finish(tx, grant, file, "accepted", verdict)
+            return await self._finish(tx, grant, file, "accepted", columns)
 
     async def _refuse(self, grant: Grant, file: File, problem: dict[str, Any]) -> bool:
         """Refuse the file: it leaves nothing but its reason."""

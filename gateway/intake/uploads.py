@@ -56,9 +56,10 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A new upload and the secret of its address, which is told this once."""
+    """A new upload, the event that allowed it, and the secret of its address, told this once."""
 
     file: File
+    event_id: str
     capability: str = field(repr=False)
 
 
@@ -138,7 +139,7 @@ class Uploads:
                 raise WrongStateError(needed=limit, state="full")
             await files.add(tx, file)
             await self._access.outcome_in(tx, grant, Target("file", file_id), kind=kind.value)
-        return Begun(file, capability)
+        return Begun(file, grant.event_id, capability)
 
     async def find(self, visitor: Actor, capability: str) -> tuple[File, Grant]:
         """The upload of this address, authorised for the person who began it.
@@ -235,7 +236,7 @@ class Uploads:
                 raise WrongStateError(needed="draft", state=case.state)
             if file.state == "removed":
                 raise NotFoundError
-            gone = {"sealed_name": None, "sealed_report": None, "blob_id": None}
+            gone = {"sealed_name": None, "sealed_verdict": None, "blob_id": None}
             await files.change(
                 tx, file_id, state="removed", finished_at=now(), capability_hash=None, **gone
             )

@@ -20,6 +20,7 @@ from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from gateway.privacy.patients import Brief, Patient, Patients, Wanted
 from gateway.privacy.redaction import without_bsn, without_identity
+from gateway.privacy.verdict import Verdict
 from keys.pseudonym import normalise
 from storage import accounts, cases, files
 from storage.cases import Assignment, Case
@@ -47,7 +48,7 @@ class FileSight:
 
     file: File
     name: str | None = field(default=None, repr=False)
-    report: bytes | None = field(default=None, repr=False)
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +285,14 @@ class Cases:
 
 def file_sight(opened: OpenCase, row: File, actor: Actor) -> FileSight:
     """One file as the actor may see it."""
-    report = row.sealed_report
+    verdict = row.sealed_verdict
     name = row.sealed_name if actor.role is Role.DENTIST else None
     return FileSight(
         row,
         opened.unseal(f"name/{row.id}", name).decode() if name is not None else None,
-        opened.unseal(f"report/{row.id}", report) if report is not None else None,
+        None
+        if verdict is None
+        else Verdict.from_bytes(opened.unseal(f"verdict/{row.id}", verdict)),
     )
 
 

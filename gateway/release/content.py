@@ -16,6 +16,7 @@ from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
 from gateway.errors import NotFoundError
 from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
+from gateway.privacy.verdict import Verdict
 from keys.errors import UnsealError
 from keys.stream import HEADER_SIZE, Cut, Unsealer, ciphertext_size, cut
 from storage import files
@@ -31,7 +32,7 @@ class Content:
     grant: Grant
     file: File
     size: int
-    sha256: bytes
+    sha256: str
     media_type: str
     blob_id: str
     unsealer: Unsealer = field(repr=False)
@@ -109,7 +110,7 @@ class Release:
         await self._access.outcome(grant, bytes=sent, ended=whole)
 
     async def _open(self, grant: Grant, opened: OpenCase, file: File) -> Content:
-        if file.state != "accepted" or file.blob_id is None or file.size is None:
+        if file.blob_id is None or file.size is None or file.sealed_verdict is None:
             raise NotFoundError
         place = file_context(file.controller_id, file.case_id, file.id, file.blob_id)
         async with self._access.watching(grant, Target("file", file.id)):
@@ -118,11 +119,12 @@ class Release:
             key = await self._keys.file_key(opened, file.blob_id)
             header = await self._blobs.read(Area.VAULT, file.blob_id, 0, HEADER_SIZE)
             unsealer = Unsealer(key, place, header)
+            verdict = opened.unseal(f"verdict/{file.id}", file.sealed_verdict)
         return Content(
             grant=grant,
             file=file,
             size=file.size,
-            sha256=file.sha256 or b"",
+            sha256=Verdict.from_bytes(verdict).sha256,
             media_type=file.media_type or "application/octet-stream",
             blob_id=file.blob_id,
             unsealer=unsealer,

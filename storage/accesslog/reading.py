@@ -62,6 +62,33 @@ async def events_of_case(connection: AsyncConnection, case_id: str) -> list[Stor
     return [StoredEvent(row.place, row.number, json.loads(row.record)) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class EvidentEvent:
+    """An event of a controller's series with what proves it; record and salt until pruned."""
+
+    number: int
+    index: int
+    record: str | None
+    salt: bytes | None
+
+
+async def events_of_controller(
+    connection: AsyncConnection, controller_id: str, after: int, limit: int
+) -> list[EvidentEvent]:
+    """The controller's events behind running number `after`, by number, `limit` at the most.
+
+    Events that wait for their place are not among them.
+    """
+    columns = events.c.number, events.c.index.label("place"), events.c.record, events.c.salt
+    rows = await connection.execute(
+        select(*columns)
+        .where(events.c.controller_id == controller_id, events.c.number > after)
+        .order_by(events.c.number)
+        .limit(limit)
+    )
+    return [EvidentEvent(*row) for row in rows]
+
+
 async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | None:
     """Prove that an event is under the last checkpoint.
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -47,7 +48,7 @@ class Victim:
     @property
     def countdown(self) -> Path:
         """While it holds a number, the server dies after so many durable steps."""
-        return self.settings.data.parent / "steps"
+        return _countdown(self.settings)
 
     async def start(self) -> None:
         """Start it and wait until it listens. Leases and claims of the killed one have run out."""
@@ -183,10 +184,6 @@ class Promises:
         for case_id in self.erasing:
             await _is_erased(dentist, case_id)
 
-    def forget(self) -> None:
-        """Everything was kept; the next round has promises of its own."""
-        for promised in (self.cases, self.uploads, self.asked_to_erase, self.erasing):
-            promised.clear()
 
 
 async def _is_kept(dentist: Person, upload: Upload) -> None:
@@ -210,6 +207,20 @@ async def _is_erased(dentist: Person, case_id: str) -> None:
             await asyncio.sleep(0.1)
     assert erasure["certificate"]["body"]["case_id"] == case_id
     assert (await dentist.get(f"{API}/cases/{case_id}"))["state"] == "erased"
+
+
+def said(settings: Settings) -> Path:
+    """The file of everything that its servers said on standard error."""
+    return settings.data.with_suffix(".stderr")
+
+
+def twin(settings: Settings, main_url: str, keystore_url: str) -> Settings:
+    """Another data directory with the same keyring, on databases of its own."""
+    data = settings.data.with_name("twin")
+    shutil.copytree(settings.data, data)
+    return settings.model_copy(
+        update={"data": data, "database_url": main_url, "keystore_url": keystore_url}
+    )
 
 
 @asynccontextmanager
@@ -246,10 +257,9 @@ async def _forking(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
         "KLUIS_KEYSTORE_URL": settings.keystore_url,
         "KLUIS_INSPECTION_WORKERS": "1",
     }
-    said = settings.data.parent / "stderr"
-    with said.open("ab") as stderr:
+    with said(settings).open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.adversary.victim", str(settings.data.parent / "steps")),
+            *(sys.executable, "-m", "tests.adversary.victim", str(_countdown(settings))),
             env=environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -262,6 +272,10 @@ async def _forking(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+def _countdown(settings: Settings) -> Path:
+    return settings.data.with_suffix(".steps")
 
 
 async def _read(

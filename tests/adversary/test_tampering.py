@@ -244,13 +244,13 @@ async def test_a_swapped_name_or_report_of_a_file_is_refused_and_logged(ground: 
 
     for whose in ("sibling", "cousin", "foreign"):
         other = await row(main, files, id=getattr(ground, whose).file_id)
-        for column in ("sealed_name", "sealed_report"):
+        for column in ("sealed_name", "sealed_verdict"):
             where = {"id": ground.large.file_id}
             async with altered(main, files, where, **{column: other[column]}):
                 attempt = lambda: take(ground.house.dentist, path)  # noqa: E731
                 tally.count(f"{column} of {whose}", await _fault(ground.house, attempt))
-    changed = flipped(own["sealed_report"], 60)
-    async with altered(main, files, {"id": ground.large.file_id}, sealed_report=changed):
+    changed = flipped(own["sealed_verdict"], 60)
+    async with altered(main, files, {"id": ground.large.file_id}, sealed_verdict=changed):
         attempt = lambda: take(ground.house.dentist, path)  # noqa: E731
         tally.count("report flipped", await _fault(ground.house, attempt))
 

@@ -1,0 +1,50 @@
+"""What the house says of itself, and of nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from keys.signing import Verifier
+from tests.gateway.ground import SQLITE
+from tests.house import API, House
+
+pytestmark = SQLITE
+
+
+async def test_a_living_process_says_so(house: House) -> None:
+    assert await house.stranger.get("/healthz") == {"status": "ok", "parts": {}}
+    assert await house.stranger.get("/readyz") == {
+        "status": "ok",
+        "parts": {"database": "ok", "keystore": "ok"},
+    }
+
+
+async def test_a_part_that_fails_is_named_and_nothing_else(house: House) -> None:
+    keystore = house.rooms.keystore
+    await keystore.close()
+    path = keystore.url.database
+    assert path is not None
+    keystore.url = keystore.url.set(database="/nowhere")
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine, keystore.engine = keystore.engine, create_async_engine(keystore.url)
+    answer = await house.stranger.ask("GET", "/readyz")
+    keystore.engine = engine
+
+    assert answer.status == 503
+    assert answer.json() == {
+        "status": "failing",
+        "parts": {"database": "ok", "keystore": "failing"},
+    }
+
+
+async def test_the_checkpoint_is_signed_by_the_published_key(house: House) -> None:
+    await house.dentist.new_case()
+    async with asyncio.timeout(20):
+        while (note := await house.stranger.ask("GET", f"{API}/log/checkpoint")).status == 404:
+            await asyncio.sleep(0.05)
+
+    verifier = Verifier.parse(house.settings.log_key_path.read_text().strip())
+    text = verifier.open_note(note.text)
+    assert str(text).startswith(house.settings.log_origin)
+    assert note.headers["Content-Type"].startswith("text/plain")
