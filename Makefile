@@ -43,7 +43,7 @@ format: develop ## put the source in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-UV_COMPILE = uv pip compile pyproject.toml --extra postgres --group build --universal --python-version 3.11 \
+UV_COMPILE = uv pip compile pyproject.toml --extra pdf --extra postgres --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 lock: ## renew the lock files (needs uv); no index address is written into them

@@ -80,6 +80,12 @@ async def get_controller(connection: AsyncConnection, controller_id: str) -> Con
     return at_most_one(Controller, rows)
 
 
+async def lock_controller(tx: AsyncConnection, controller_id: str) -> None:
+    """Hold a controller's row until the transaction ends: what must be single in it, is."""
+    statement = select(controllers.c.id).where(controllers.c.id == controller_id)
+    await tx.execute(statement.with_for_update())
+
+
 async def add_account(tx: AsyncConnection, account: Account) -> None:
     """Insert an account."""
     await tx.execute(insert(accounts).values(asdict(account)))

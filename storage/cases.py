@@ -120,12 +120,19 @@ async def assign(tx: AsyncConnection, assignment: Assignment) -> None:
 
 
 async def end_assignments(
-    tx: AsyncConnection, case_id: str, at: datetime, account_id: str | None = None
+    tx: AsyncConnection,
+    case_id: str,
+    at: datetime,
+    *,
+    account_id: str | None = None,
+    assignment_id: str | None = None,
 ) -> None:
-    """End the running assignments of a case (of one account)."""
+    """End the running assignments of a case (of one account; this one alone)."""
     running = update(assignments).where(assignments.c.case_id == case_id, _running(at))
     if account_id is not None:
         running = running.where(assignments.c.account_id == account_id)
+    if assignment_id is not None:
+        running = running.where(assignments.c.id == assignment_id)
     await tx.execute(running.values(ends_at=at))
 
 

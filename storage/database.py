@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,16 +56,22 @@ class Database:
         self._writer = asyncio.Lock() if self.is_sqlite else None
         if self.is_sqlite:
             self._create_private_file()
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "connect", prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait for SQLite's only writer to be free, and be it; PostgreSQL has many."""
+        if self._writer is None:
+            yield
+        else:
+            async with self._writer:
+                yield
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Write: everything in the block commits durably, or nothing of it."""
-        async with AsyncExitStack() as stack:
-            if self._writer is not None:
-                await stack.enter_async_context(self._writer)
-            connection = await stack.enter_async_context(self.engine.connect())
+        async with self.alone(), self.engine.connect() as connection:
             await connection.execution_options(kluis_write=True)
             async with connection.begin():
                 yield connection
@@ -133,7 +139,8 @@ def _current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def prepare_sqlite(connection: Any, _record: object = None) -> None:
+    """Make a new connection to a SQLite file durable, strict and ours to begin and commit."""
     # The driver must not open transactions of its own: see _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -26,6 +26,11 @@ from sqlalchemy import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def microseconds(at: datetime) -> int:
+    """An aware datetime as columns keep it."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime kept as microseconds since 1970."""
 
@@ -36,7 +41,7 @@ class Instant(TypeDecorator[datetime]):
         """Refuse naive datetimes: a guess of the zone would corrupt a deadline."""
         if value is None:
             return None
-        return (value - EPOCH) // timedelta(microseconds=1)
+        return microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Whole microseconds back to an aware datetime."""

@@ -1,4 +1,4 @@
-"""What the house says of itself: alive, ready, the API's description, the log's checkpoint."""
+"""What the house says of itself: alive, ready, the API's description, its public keys."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from sqlalchemy import text
 from gateway.api import context
 from gateway.api.openapi import document
 from gateway.api.routing import Operation, Operations
-from gateway.errors import NotFoundError
-from storage.accesslog.reading import last_checkpoint
 
 operations = Operations()
 DESCRIPTION: web.AppKey[str] = web.AppKey("description", str)
@@ -64,22 +62,6 @@ async def readyz(request: web.Request) -> web.Response:
 async def openapi(request: web.Request) -> web.Response:
     """Describe this API as OpenAPI 3.1."""
     return web.Response(text=request.app[DESCRIPTION], content_type="application/json")
-
-
-@operations.add(
-    "GET",
-    "/api/v1/log/checkpoint",
-    action=None,
-    media_type="text/plain",
-    errors=(NotFoundError,),
-)
-async def checkpoint(request: web.Request) -> web.Response:
-    """Give the log's last signed checkpoint (C2SP tlog-checkpoint); it says nothing of anybody."""
-    async with context.services(request).main.reading() as connection:
-        note = await last_checkpoint(connection)
-    if note is None:
-        raise NotFoundError
-    return web.Response(text=note, content_type="text/plain")
 
 
 @operations.add("GET", "/api/v1/keys", action=None, answer=PublicKeys)

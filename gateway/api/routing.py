@@ -1,7 +1,8 @@
 """How a handler is declared: its path, what it takes and gives, and the act it is in the policy.
 
 Routes, request checks and the OpenAPI document all come from this one declaration. A path is
-exact: ids have the shape of a UUID, so nothing with a dot or a slash ever reaches a handler.
+exact: ids have the shape of a UUID, so nothing with a dot or a slash ever reaches a handler; but
+for tiles of the log, whose addresses are numbers in groups of three digits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ PARAMETERS = {
     "file_id": ID_PATTERN,
     "assignment_id": ID_PATTERN,
     "capability": SECRET_PATTERN,
+    "index": "0|[1-9][0-9]{0,17}",
+    "level": "[0-9]|[1-5][0-9]|6[0-3]",
+    "tile": "(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\\.p/[1-9][0-9]{0,2})?",
 }
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.api import cases, files, house, ownlog, people, uploads
+from gateway.api import log as log_handlers
 from gateway.api.context import REQUEST_ID, SERVICES, Services
 from gateway.api.problems import problems, respond
 from gateway.errors import BadRequestError, InternalError
@@ -16,6 +17,7 @@ from gateway.ids import new_id
 
 OPERATIONS = [
     *house.operations.entries,
+    *log_handlers.operations.entries,
     *people.operations.entries,
     *cases.operations.entries,
     *files.operations.entries,
@@ -96,7 +98,7 @@ def make_application(services: Services) -> web.Application:
     # The body limit is our own, counted while it streams (gateway/api/routing.py, intake/parts.py).
     app = web.Application(middlewares=[around, problems], client_max_size=1)
     app[SERVICES] = services
-    for part in (house, people, cases, files, uploads, ownlog):
+    for part in (house, log_handlers, people, cases, files, uploads, ownlog):
         part.operations.register(app)
     house.describe(app, OPERATIONS)
     app.on_response_prepare.append(_add_headers)

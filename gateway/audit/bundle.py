@@ -48,11 +48,14 @@ def tile_line(tile: Tile, hashes: bytes) -> str:
 
 
 def event_of(fields: Mapping[str, Any]) -> LoggedEvent:
-    """An event as the server and a bundle write it.
+    """An event as the server and a bundle write it. Raises ValueError: it is none."""
+    try:
+        return _event(fields)
+    except (LookupError, TypeError) as problem:
+        raise ValueError("not an event") from problem
 
-    Raises:
-        ValueError, LookupError, TypeError: It is none.
-    """
+
+def _event(fields: Mapping[str, Any]) -> LoggedEvent:
     number, index = fields["number"], fields["index"]
     record, salt = fields.get("record"), fields.get("salt")
     if not (type(number) is type(index) is int and number > 0 and 0 <= index < MAX_INDEX):

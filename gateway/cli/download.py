@@ -24,6 +24,7 @@ from gateway.cli.errors import (
     UsageError,
 )
 from gateway.cli.output import Output, size
+from gateway.cli.receipts import HEADER, Receipts
 from gateway.cli.sender import PIECE
 from gateway.cli.texts import Words
 
@@ -72,7 +73,7 @@ async def download(
             if not wanted:
                 raise UsageError("file", _NO_SUCH_FILE)
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fetcher = Fetcher(client, case, Patience())
+        fetcher = Fetcher(client, case, Patience(), Receipts())
         for target in wanted:
             with out.bar(target.path.name, target.size) as arrived:
                 await fetcher.fetch(target, arrived)
@@ -134,6 +135,7 @@ class Fetcher:
     client: Client
     case_id: str
     patience: Patience
+    receipts: Receipts
 
     async def fetch(self, target: Target, arrived: Callable[[int], None]) -> None:
         """Put the file in its place, whole and checked. What is there already is kept.
@@ -181,6 +183,14 @@ class Fetcher:
         async with self.client.request(
             "GET", self.client.address(path), headers=headers
         ) as response:
+            self.receipts.keep(
+                self.client.server,
+                response.headers.get(HEADER),
+                "download",
+                case=self.case_id,
+                file=target.file_id,
+                sha256=target.sha256,
+            )
             # Anything but 206 is the whole file from its first byte.
             count = there if response.status == HTTPStatus.PARTIAL_CONTENT else 0
             async with aiofiles.open(target.partial, "ab", opener=_private) as file:

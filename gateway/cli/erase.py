@@ -12,6 +12,7 @@ from gateway.cli import options, texts
 from gateway.cli.client import JsonObject, Patience, connect
 from gateway.cli.errors import RefusedError, UnfinishedError, UsageError
 from gateway.cli.output import Output
+from gateway.cli.receipts import Receipts
 from gateway.cli.texts import Words
 
 # An erasure waits for every living key of the practice and for the next checkpoint.
@@ -63,6 +64,8 @@ async def erase(
                 said = view["step"]
                 out.say(texts.ERASING.say(step=said))
             if _is_done(view):
+                event = _event(view["certificate"])
+                Receipts().keep(client.server, event, "erasure", case=case)
                 out.say(texts.ERASED.say())
                 out.answer(view["certificate"], _legible(view["certificate"]))
                 return
@@ -71,6 +74,14 @@ async def erase(
 
 def _is_done(view: JsonObject) -> bool:
     return bool(view["step"] == "done")
+
+
+def _event(certificate: object) -> str | None:
+    """Id of the event by which the erasure stands in the log; the certificate proves it there."""
+    try:
+        return str(json.loads(certificate["log"]["record"])["event"]["id"])  # type: ignore[index]
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def _legible(certificate: object) -> str:

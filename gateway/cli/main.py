@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gateway.cli import case, demo, doctor, download, erase, log, operator, upload
+from gateway.cli import audit, case, demo, doctor, download, erase, log, operator, upload, witness
 from gateway.cli.errors import explain
 from gateway.cli.output import Output
 
@@ -25,6 +25,8 @@ upload.register(app)
 download.register(app)
 erase.register(app)
 app.add_typer(log.app)
+audit.register(app)
+app.add_typer(witness.app)
 
 _STOPPED_BY_HAND = 130  # what typer makes of Ctrl-C
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+from yarl import URL
 
 from gateway.audit.receipts import Kind, Receipt, parse
 from gateway.cli.journal import state_directory
@@ -29,19 +30,19 @@ class Receipts:
     def keep(
         self,
         server: object,
-        headers: Mapping[str, str],
+        event: str | None,
         kind: Kind,
         *,
         case: str | None = None,
         file: str | None = None,
         sha256: str | None = None,
-    ) -> str | None:
-        """Keep what an answer names, durably, and give the event's id; without one do nothing."""
-        event = headers.get(HEADER)
+    ) -> list[Receipt]:
+        """Keep a receipt, durably, and give it; nothing where the answer named no event."""
         if not event:
-            return None
+            return []
         at = datetime.now(UTC).isoformat()
-        line = Receipt(str(server), event, kind, at, case, file, sha256).to_json() + "\n"
+        receipt = Receipt(_name(server), event, kind, at, case, file, sha256)
+        line = f"{receipt.to_json()}\n"
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.path, flags, 0o600)
@@ -54,11 +55,19 @@ class Receipts:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        return event
+        return [receipt]
 
     def of(self, server: object) -> list[Receipt]:
         """Those of one server, oldest first. Raises ReceiptsError: a line is damaged."""
         if not self.path.exists():
             return []
         with self.path.open("r", encoding="utf-8") as lines:
-            return [receipt for receipt in parse(lines) if receipt.server == str(server)]
+            return [receipt for receipt in parse(lines) if receipt.server == _name(server)]
+
+
+def _name(server: object) -> str:
+    """One name for each server, however its address was typed."""
+    try:
+        return str(URL(str(server))).rstrip("/")
+    except ValueError:
+        return str(server)  # whoever connects refuses it

@@ -29,6 +29,7 @@ from gateway.cli.errors import (
     UsageError,
 )
 from gateway.cli.journal import Journal, Place, key_of
+from gateway.cli.receipts import HEADER, Receipts
 from gateway.cli.texts import Words
 
 PIECE = 1024 * 1024
@@ -167,6 +168,18 @@ class Sender:
             await self._check_unchanged(file)
             await pauses.next()
 
+    def keep_receipt(self, file: Outgoing, file_id: str, sha256: str | None) -> None:
+        """Keep that the server accepted the file; before its address is forgotten."""
+        place = self.journal.find(self._key(file))
+        Receipts(self.journal.directory).keep(
+            self.client.server,
+            place.event if place else None,
+            "upload",
+            case=self.case_id,
+            file=file_id,
+            sha256=sha256,
+        )
+
     def forget(self, file: Outgoing) -> None:
         """Drop the address: the file has its verdict."""
         self.journal.forget(self._key(file))
@@ -201,9 +214,10 @@ class Sender:
         async with self.client.request("POST", address, headers=headers) as response:
             location = address.join(URL(response.headers["Location"], encoded=True))
             file_id = response.headers["Kluis-File"]
+            event = response.headers.get(HEADER, "")
         if location.origin() != address.origin():
             raise ForeignAddressError
-        place = Place(file_id, str(location), datetime.now(UTC).isoformat())
+        place = Place(file_id, str(location), datetime.now(UTC).isoformat(), event)
         self.journal.remember(self._key(file), place)
         return place
 

@@ -86,6 +86,8 @@ async def upload_one(sender: Sender, file: Outgoing, out: Output) -> JsonObject:
         return _refused(name, None, {"code": error.problem, "message": str(error)}, out)
     out.say(texts.CHECKING.say(name=name))
     view = await _verdict(sender, file_id)
+    if view["state"] == "accepted":
+        sender.keep_receipt(file, file_id, view["sha256"])
     sender.forget(file)
     if view["state"] != "accepted":
         problem = view["problem"] or {"code": view["state"], "message": view["state"]}

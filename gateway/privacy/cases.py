@@ -213,7 +213,7 @@ class Cases:
                 raise InvalidInputError(field="email", reason="there is no planner of this address")
             self._locked(await cases.lock(tx, case_id), "submitted", "planning")
             # One running assignment a planner: a new one replaces the old one and its end.
-            await cases.end_assignments(tx, case_id, at, planner.id)
+            await cases.end_assignments(tx, case_id, at, account_id=planner.id)
             assignment = Assignment(new_id(), case_id, planner.id, actor.id, at, ends_at)
             await cases.assign(tx, assignment)
             await cases.change(tx, case_id, state="planning")
@@ -227,10 +227,10 @@ class Cases:
             actor, Action.CASE_ASSIGN, case_id, target=Target("assignment", assignment_id)
         )
         async with self._main.transaction() as tx:
-            found = [a for a in await cases.assignments_of(tx, case_id) if a.id == assignment_id]
-            if not found:
+            known = {a.id for a in await cases.assignments_of(tx, case_id)}
+            if assignment_id not in known:
                 raise NotFoundError
-            await cases.end_assignments(tx, case_id, now(), found[0].account_id)
+            await cases.end_assignments(tx, case_id, now(), assignment_id=assignment_id)
             await self._access.outcome_in(tx, grant, Target("assignment", assignment_id))
 
     async def complete(self, actor: Actor, case_id: str) -> CaseSight:

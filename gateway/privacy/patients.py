@@ -18,7 +18,7 @@ from gateway.ids import now
 from gateway.privacy.casekeys import CaseKeys
 from keys.pseudonym import blind_index, new_pseudonym
 from keys.secret import SecretKey
-from storage import cases
+from storage import accounts, cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Patients:
         self, tx: AsyncConnection, index_key: SecretKey, controller_id: str, patient: Patient
     ) -> str:
         """The patient's pseudonym: theirs if the practice's number is known, else a new one."""
+        # Two cases of one patient begun at one moment must find each other.
+        await accounts.lock_controller(tx, controller_id)
         number = blind_index(index_key, "number", patient.number)
         known = await cases.find_subjects(tx, controller_id, "number", number)
         pseudonym = min(known, default="") or new_pseudonym()

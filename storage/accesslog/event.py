@@ -6,6 +6,7 @@ Each attribute names its NEN 7513 field. The record is what the log commits to: 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ Stage = Literal["authorised", "refused", "outcome"]
 AccessPoint = Literal["api", "cli", "system"]
 Detail = Mapping[str, str | int | bool | list[str]]
 
+_ACTIONS, _STAGES, _ACCESS_POINTS = map(get_args, (Action, Stage, AccessPoint))
+MAX_INTEGER = 2**53 - 1  # the largest that RFC 8785 writes: beyond it a double is not exact
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z:._-]{0,127}")
 # attribute -> group and name in the record
 _FIELDS = {
@@ -100,27 +105,46 @@ class AccessEvent:
             if value is not None and not _ID.fullmatch(value):
                 raise ValueError(f"{name} is not an id")
         for value, allowed in (
-            (self.action, Action),
-            (self.stage, Stage),
-            (self.access_point, AccessPoint),
+            (self.action, _ACTIONS),
+            (self.stage, _STAGES),
+            (self.access_point, _ACCESS_POINTS),
         ):
-            if value not in get_args(allowed):
+            if value not in allowed:
                 raise ValueError("an event has an unknown action, stage or access point")
 
     def to_record(self) -> dict[str, Any]:
         """Give the record as the log commits to it (without its running number)."""
-        record: dict[str, Any] = {}
+        record: dict[str, Any] = {"event": {}, "user": {}, "object": {}, "source": {}}
         for attribute, (group, name) in _FIELDS.items():
             value = getattr(self, attribute)
-            if attribute == "at":
-                # RFC 3339; always with microseconds, so that one moment has one text.
-                value = self.at.astimezone(UTC).isoformat(timespec="microseconds")
-                value = value.replace("+00:00", "Z")
-            elif attribute == "detail":
-                value = dict(value) or None
             if value is not None:
-                record.setdefault(group, {})[name] = value
+                record[group][name] = value
+        event = record["event"]
+        # RFC 3339; always with microseconds, so that one moment has one text.
+        event["at"] = (
+            f"{self.at.astimezone(UTC).replace(tzinfo=None).isoformat('T', 'microseconds')}Z"
+        )
+        if self.detail:
+            event["detail"] = dict(self.detail)
+        else:
+            del event["detail"]
         return record
+
+    def canonical(self) -> str:
+        """Give the record as RFC 8785 canonical JSON.
+
+        For what a record can hold (ASCII names, text, booleans, whole numbers) that is what the
+        standard library writes, compact and sorted, at a tenth of the cost of a general one.
+
+        Raises:
+            ValueError: It has no canonical form.
+        """
+        for name, value in self.detail.items():
+            if not name.isascii() or not _is_plain(value):
+                raise ValueError("a detail of an event has no canonical form")
+        text = _encode(self.to_record())
+        text.encode()  # an unpaired surrogate is no text
+        return text
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> AccessEvent:
@@ -132,3 +156,19 @@ class AccessEvent:
         }
         values["at"] = datetime.fromisoformat(values["at"])
         return cls(**values)
+
+
+def numbered(canonical: str, number: int) -> str:
+    """Give a record with its controller's running number, canonical as well.
+
+    Names are sorted, so `number` comes between `event` and `object`. Inside a text the quotes of
+    `"object"` would be escaped, and no detail is an object: the first match is the place.
+    """
+    event, following, rest = canonical.partition('},"object":{')
+    return f'{event}}},"number":{number}{following[1:]}{rest}'
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str) for each in value)
+    return isinstance(value, str) or (isinstance(value, int) and abs(value) <= MAX_INTEGER)

@@ -10,16 +10,15 @@ import asyncio
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
-import rfc8785
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.accesslog.event import AccessEvent
+from storage.accesslog.writing import Row, writer
 from storage.database import Database
 from storage.errors import LogUnavailableError
-from storage.schema import events
+from storage.schema import events, microseconds
 
 BATCH = 512  # rows in one transaction at the most
 SALT_SIZE = 32  # bytes; as long as the HMAC's output, so the commitment hides its record
@@ -29,7 +28,7 @@ SALT_SIZE = 32  # bytes; as long as the HMAC's output, so the commitment hides i
 class _Waiting:
     """A row, and the caller that waits for it to be durable."""
 
-    row: dict[str, Any]
+    row: Row
     durable: asyncio.Future[None]
 
 
@@ -43,20 +42,21 @@ class AccessLog:
     def __init__(self, database: Database) -> None:
         """Write to this database once started."""
         self.appended = asyncio.Event()
-        self._database = database
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = writer(database)
+        self._writing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to write; needs a running loop."""
-        self._writer = asyncio.create_task(self._write(), name="access log")
+        self._writing = asyncio.create_task(self._write(), name="access log")
 
     async def close(self) -> None:
         """Write what waits, and end. Later appends are refused."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
             self._queue.put_nowait(None)
-            await writer
+            await writing
+            await self._writer.close()
 
     async def append(self, event: AccessEvent) -> None:
         """Return once the event is durable.
@@ -69,7 +69,7 @@ class AccessLog:
         """
         # Made here, so that an event that cannot be written fails its own caller alone.
         row = _row(event)
-        if self._writer is None:
+        if self._writing is None:
             raise LogUnavailableError("the access log is not open")
         waiting = _Waiting(row, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(waiting)
@@ -77,7 +77,7 @@ class AccessLog:
 
     async def append_in(self, tx: AsyncConnection, event: AccessEvent) -> None:
         """Write the event in the caller's transaction: the change and its event, or neither."""
-        await tx.execute(insert(events), [_row(event)])
+        await tx.execute(insert(events), [_row(event)._asdict() | {"at": event.at}])
 
     async def _write(self) -> None:
         is_open = True
@@ -97,8 +97,7 @@ class AccessLog:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            async with self._database.transaction() as tx:
-                await tx.execute(insert(events), [waiting.row for waiting in batch])
+            await self._writer.write([waiting.row for waiting in batch])
         except Exception as problem:  # noqa: BLE001  whatever it was, every waiter hears of it
             for waiting in batch:
                 if not waiting.durable.done():
@@ -117,12 +116,12 @@ def commitment(salt: bytes, record: str) -> bytes:
     return hmac.digest(salt, record.encode(), "sha256")
 
 
-def _row(event: AccessEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "at": event.at,
-        "controller_id": event.controller_id,
-        "case_id": event.case_id,
-        "record": rfc8785.dumps(event.to_record()).decode(),
-        "salt": secrets.token_bytes(SALT_SIZE),
-    }
+def _row(event: AccessEvent) -> Row:
+    return Row(
+        event.id,
+        microseconds(event.at),
+        event.controller_id,
+        event.case_id,
+        event.canonical(),
+        secrets.token_bytes(SALT_SIZE),
+    )

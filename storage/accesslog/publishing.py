@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +23,6 @@ from storage.errors import LogInconsistentError
 from storage.schema import checkpoints, cosignatures, events, log_entries
 
 GRACE = timedelta(seconds=30)  # how long a checkpoint waits for its witnesses before it is shown
-
-_PLACE = re.compile(r"((?:x[0-9]{3}/)*)([0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +43,6 @@ class Published:
     def text(self) -> str:
         """The signed and cosigned note."""
         return self.note + self.lines
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which tile of a level, and how many hashes of it."""
-
-    number: int
-    width: int
-
-    @classmethod
-    def parse(cls, path: str) -> Place | None:
-        """Read the end of a tile's address, such as `x001/234` or `x001/234.p/5`.
-
-        Returns:
-            None where it is not the one way to write it.
-        """
-        match = _PLACE.fullmatch(path)
-        if match is None:
-            return None
-        above, last, width = match.groups()
-        # A leading group of zeros would be a second address of the same tile.
-        if above.startswith("x000/") or int(width or 0) >= TILE_WIDTH:
-            return None
-        number = int(above.replace("x", "").replace("/", "") + last)
-        return cls(number, int(width or TILE_WIDTH))
 
 
 async def newest(connection: AsyncConnection) -> Published | None:
@@ -142,22 +114,21 @@ async def consistency_proof(connection: AsyncConnection, old: int, new: int) -> 
     )
 
 
-async def tile(connection: AsyncConnection, level: int, place: Place) -> bytes | None:
-    """Give the hashes of a tile, or None where no checkpoint covers it.
+async def tile(connection: AsyncConnection, level: int, number: int, width: int) -> bytes | None:
+    """Give the first `width` hashes of a tile, or None where no checkpoint covers them.
 
     Raises:
         LogInconsistentError: Fewer are stored than were signed.
     """
-    if not await _is_signed(connection, level, place):
+    if not await _is_signed(connection, level, number, width):
         return None
-    length = place.width * HASH_SIZE
-    stored = await connection.run_sync(lambda sync: tile_reader(sync)(level, place.number))
-    if len(stored) < length:
-        raise LogInconsistentError(f"tile {level}/{place.number} is cut short")
-    return stored[:length]
+    stored = await connection.run_sync(lambda sync: tile_reader(sync)(level, number))
+    if len(stored) < width * HASH_SIZE:
+        raise LogInconsistentError(f"tile {level}/{number} is cut short")
+    return stored[: width * HASH_SIZE]
 
 
-async def entries(connection: AsyncConnection, place: Place) -> bytes | None:
+async def entries(connection: AsyncConnection, number: int, width: int) -> bytes | None:
     """Give an entry bundle: each entry behind its length in two bytes.
 
     Returns:
@@ -166,17 +137,17 @@ async def entries(connection: AsyncConnection, place: Place) -> bytes | None:
     Raises:
         LogInconsistentError: Fewer are stored than were signed.
     """
-    if not await _is_signed(connection, 0, place):
+    if not await _is_signed(connection, 0, number, width):
         return None
-    start = place.number * TILE_WIDTH
+    start = number * TILE_WIDTH
     stored = await connection.scalars(
         select(log_entries.c.commitment)
-        .where(log_entries.c.index >= start, log_entries.c.index < start + place.width)
+        .where(log_entries.c.index >= start, log_entries.c.index < start + width)
         .order_by(log_entries.c.index)
     )
     found = stored.all()
-    if len(found) != place.width:
-        raise LogInconsistentError(f"entries of tile {place.number} are missing")
+    if len(found) != width:
+        raise LogInconsistentError(f"entries of tile {number} are missing")
     return b"".join(len(entry).to_bytes(2) + entry for entry in found)
 
 
@@ -225,10 +196,10 @@ async def prove(
     return ProvenEntry(event.controller_id, LogProof(index, hashes, checkpoint.text, extra))
 
 
-async def _is_signed(connection: AsyncConnection, level: int, place: Place) -> bool:
-    signed = await connection.scalar(select(func.max(checkpoints.c.size))) or 0
-    hashes: int = signed >> (level * TILE_HEIGHT)
-    return place.number * TILE_WIDTH + place.width <= hashes
+async def _is_signed(connection: AsyncConnection, level: int, number: int, width: int) -> bool:
+    signed: int = await connection.scalar(select(func.max(checkpoints.c.size))) or 0
+    last = number * TILE_WIDTH + width
+    return 0 < width <= TILE_WIDTH and last <= signed >> (level * TILE_HEIGHT)
 
 
 async def _with_lines(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> Published:

@@ -123,11 +123,3 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
     return InclusionProof(
         index, size, tuple(hashes), entry.commitment, last.note, entry.record, entry.salt
     )
-
-
-async def last_checkpoint(connection: AsyncConnection) -> str | None:
-    """Give the last signed checkpoint, or None before the first."""
-    note: str | None = await connection.scalar(
-        select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
-    )
-    return note

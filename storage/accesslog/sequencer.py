@@ -6,9 +6,10 @@ simply numbered later. One sequencer at a time, under a lease whose fence every 
 One step, and what a crash leaves:
 
 1. take or renew the lease. Then: a lease that runs out by itself.
-2. in one transaction, check the tree against what was signed, number the waiting events, write
-   commitments and tiles. Before its commit: nothing. After it: entries that no checkpoint covers
-   yet; the next step signs them.
+2. read: check the tree against what was signed, and find the waiting events. Nobody else numbers,
+   so what is read stays true.
+   Then, batch by batch in a transaction each, write places, commitments and tiles. Before a commit:
+   nothing. After it: entries that no checkpoint covers yet; the next step signs them.
 3. in a second transaction, sign, put the head file in place, and add the checkpoint row. After the
    head: a head with no row; the next step signs the same tree again, with the same root, and adds
    the row. After the commit: nothing is left to do.
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,21 +29,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-import rfc8785
 import structlog
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import leases
 from storage.accesslog.checkpoint import Checkpoint, Head, OpenNote, Sign, open_checkpoint
+from storage.accesslog.event import numbered
 from storage.accesslog.log import commitment
 from storage.accesslog.tiles import tile_reader, write_tiles
 from storage.accesslog.tree import Tree, extend, leaf_hash
@@ -52,6 +44,7 @@ from storage.errors import LeaseLostError, LogInconsistentError
 from storage.schema import checkpoints, events, log_entries
 
 BATCH = 256  # events numbered in one transaction at the most; appenders wait as long on SQLite
+STRETCH = 4096  # events numbered under one signature at the most
 INTERVAL = timedelta(seconds=0.5)  # between two looks, when nobody nudges
 PAUSE = timedelta(seconds=0.1)  # between two steps, however often somebody nudges
 LEASE = "sequencer"
@@ -61,14 +54,14 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
-    """One event with its place."""
+class _Waiting:
+    """One event that has no place yet, and the place it gets."""
 
     id: str
     index: int
     number: int
     record: str
-    commitment: bytes
+    salt: bytes
 
 
 class Sequencer:
@@ -116,14 +109,14 @@ class Sequencer:
         """
         while not stop.is_set():
             nudge.clear()
-            if await self._try_step() < BATCH:
+            if await self._try_step() < STRETCH:
                 await _first_of(stop, timeout=PAUSE)
                 await _first_of(stop, nudge, timeout=INTERVAL)
         await self._try_step()  # what was acknowledged just before the end
         await self._let_go()
 
     async def step(self) -> int:
-        """Number one batch of waiting events and sign the tree, if this node holds the lease.
+        """Number a stretch of waiting events and sign the tree, if this node holds the lease.
 
         Returns:
             How many events were numbered.
@@ -135,19 +128,24 @@ class Sequencer:
         if not await self._something_waits() or not (lease := await self._take_lease()):
             return 0
         head = await asyncio.to_thread(Head.read, self._head_path)
+        async with self._database.reading() as connection:
+            joining = await connection.run_sync(self._number, head)
         try:
+            for start in range(0, len(joining), BATCH):
+                batch = joining[start : start + BATCH]
+                async with self._database.transaction() as tx:
+                    await leases.hold(tx, lease, self._clock())
+                    await tx.run_sync(_write, batch)
             async with self._database.transaction() as tx:
                 await leases.hold(tx, lease, self._clock())
-                size, root, count = await tx.run_sync(self._extend, head)
-            async with self._database.transaction() as tx:
-                await leases.hold(tx, lease, self._clock())
+                size, root = await tx.run_sync(_measure)
                 signed = Head(size, root, self._sign(Checkpoint(self._origin, size, root).text()))
                 await asyncio.to_thread(signed.write, self._head_path)
                 await tx.run_sync(_publish, signed, self._clock())
         except LeaseLostError:
             self._lease = None
             raise
-        return count
+        return len(joining)
 
     async def _try_step(self) -> int:
         try:
@@ -184,18 +182,11 @@ class Sequencer:
             self._renew_at = now + LIFETIME / 2
         return self._lease
 
-    def _extend(self, connection: Connection, head: Head | None) -> tuple[int, bytes, int]:
-        """Check, then number what waits. Gives size and root of the tree, and how many joined."""
-        stored, size = cache(tile_reader(connection)), _size(connection)
-        self._check(connection, Tree(stored), size, head)
-        joining = _number(connection, size)
-        if joining:
-            _write(connection, joining)
-        changed = extend(size, [leaf_hash(entry.commitment) for entry in joining], stored)
-        write_tiles(connection, changed)
-        size += len(joining)
-        tree = Tree(lambda level, number: changed.get((level, number)) or stored(level, number))
-        return size, tree.root(size), len(joining)
+    def _number(self, connection: Connection, head: Head | None) -> list[_Waiting]:
+        """Check the log, then say which events come next, and where."""
+        size = _size(connection)
+        self._check(connection, Tree(cache(tile_reader(connection))), size, head)
+        return _waiting(connection, size)
 
     def _check(self, connection: Connection, tree: Tree, size: int, head: Head | None) -> None:
         """Refuse a log that does not extend our head and the last published checkpoint.
@@ -221,13 +212,19 @@ def _size(connection: Connection) -> int:
     return 0 if last is None else last + 1
 
 
-def _number(connection: Connection, size: int) -> list[_Numbered]:
+def _measure(connection: Connection) -> tuple[int, bytes]:
+    """Size and root of the tree as it is written."""
+    size = _size(connection)
+    return size, Tree(tile_reader(connection)).root(size)
+
+
+def _waiting(connection: Connection, size: int) -> list[_Waiting]:
     """Give the waiting events, oldest id first, their index and their controller's number."""
     waiting = connection.execute(
         select(events.c.id, events.c.controller_id, events.c.record, events.c.salt)
         .where(events.c.index.is_(None))
         .order_by(events.c.id)
-        .limit(BATCH)
+        .limit(STRETCH)
     ).all()
     last = {row.controller_id: 0 for row in waiting}
     for controller_id in last:
@@ -237,12 +234,14 @@ def _number(connection: Connection, size: int) -> list[_Numbered]:
     joining = []
     for index, row in enumerate(waiting, size):
         number = last[row.controller_id] = last[row.controller_id] + 1
-        record = rfc8785.dumps(json.loads(row.record) | {"number": number}).decode()
-        joining.append(_Numbered(row.id, index, number, record, commitment(row.salt, record)))
+        joining.append(_Waiting(row.id, index, number, row.record, row.salt))
     return joining
 
 
-def _write(connection: Connection, joining: Sequence[_Numbered]) -> None:
+def _write(connection: Connection, batch: Sequence[_Waiting]) -> None:
+    """Write places, commitments and tiles of the next events."""
+    records = [numbered(event.record, event.number) for event in batch]
+    entries = [commitment(event.salt, record) for event, record in zip(batch, records, strict=True)]
     connection.execute(
         update(events)
         .where(events.c.id == bindparam("event_id"))
@@ -253,18 +252,23 @@ def _write(connection: Connection, joining: Sequence[_Numbered]) -> None:
         ),
         [
             {
-                "event_id": entry.id,
-                "event_index": entry.index,
-                "event_number": entry.number,
-                "event_record": entry.record,
+                "event_id": event.id,
+                "event_index": event.index,
+                "event_number": event.number,
+                "event_record": record,
             }
-            for entry in joining
+            for event, record in zip(batch, records, strict=True)
         ],
     )
     connection.execute(
         insert(log_entries),
-        [{"index": entry.index, "commitment": entry.commitment} for entry in joining],
+        [
+            {"index": event.index, "commitment": entry}
+            for event, entry in zip(batch, entries, strict=True)
+        ],
     )
+    leaves = [leaf_hash(entry) for entry in entries]
+    write_tiles(connection, extend(batch[0].index, leaves, tile_reader(connection)))
 
 
 def _publish(connection: Connection, head: Head, now: datetime) -> None:

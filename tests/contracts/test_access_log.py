@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 
 from storage.accesslog.log import BATCH, AccessLog, commitment
+from storage.accesslog.writing import Row
 from storage.database import Database
 from storage.errors import LogUnavailableError
 from storage.schema import events
@@ -26,10 +26,16 @@ async def log(database: Database) -> AsyncIterator[AccessLog]:
 
 
 @pytest.fixture
-def commits(database: Database) -> list[None]:
-    """One item per transaction that was committed since."""
-    seen: list[None] = []
-    sqlalchemy_event.listen(database.engine.sync_engine, "commit", lambda _: seen.append(None))
+def commits(log: AccessLog, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of each transaction that was committed since."""
+    seen: list[int] = []
+    write = log._writer.write
+
+    async def counted(rows: Sequence[Row]) -> None:
+        await write(rows)
+        seen.append(len(rows))
+
+    monkeypatch.setattr(log._writer, "write", counted)
     return seen
 
 
@@ -60,12 +66,12 @@ async def test_every_acknowledged_event_of_many_callers_is_there(
 
 
 async def test_callers_who_wait_together_share_one_commit(
-    log: AccessLog, database: Database, commits: list[None]
+    log: AccessLog, database: Database, commits: list[int]
 ) -> None:
     await asyncio.gather(*(log.append(event(number)) for number in range(BATCH + 1)))
 
     assert len(await stored(database)) == BATCH + 1
-    assert len(commits) == 2
+    assert commits == [BATCH, 1]
 
 
 async def test_a_failing_transaction_fails_every_waiter_and_leaves_nothing(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy.ext.asyncio import create_async_engine
+
 from keys.signing import Verifier
 from tests.gateway.ground import SQLITE
 from tests.house import API, House
@@ -20,16 +22,11 @@ async def test_a_living_process_says_so(house: House) -> None:
 
 
 async def test_a_part_that_fails_is_named_and_nothing_else(house: House) -> None:
-    keystore = house.rooms.keystore
-    await keystore.close()
-    path = keystore.url.database
-    assert path is not None
-    keystore.url = keystore.url.set(database="/nowhere")
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    engine, keystore.engine = keystore.engine, create_async_engine(keystore.url)
+    missing = house.settings.data / "missing" / "keystore.db"
+    whole = house.rooms.keystore.engine
+    house.rooms.keystore.engine = create_async_engine(f"sqlite+aiosqlite:///{missing}")
     answer = await house.stranger.ask("GET", "/readyz")
-    keystore.engine = engine
+    house.rooms.keystore.engine = whole
 
     assert answer.status == 503
     assert answer.json() == {

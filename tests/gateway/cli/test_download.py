@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.cli.client import Patience, connect
 from gateway.cli.download import Fetcher, Target, targets
 from gateway.cli.errors import CorruptDownloadError, LocalFileError
+from gateway.cli.receipts import Receipts
 from tests.gateway.cli.conftest import Kluis
 from tests.gateway.cli.stand_in import CASE, TOKEN, StandIn
 
@@ -29,7 +30,7 @@ async def fetcher(stand_in: StandIn) -> AsyncIterator[Fetcher]:
         TestServer(stand_in.application()) as server,
         connect(str(server.make_url("")), TOKEN) as client,
     ):
-        yield Fetcher(client, CASE, SHORT)
+        yield Fetcher(client, CASE, SHORT, Receipts())
 
 
 @pytest.fixture

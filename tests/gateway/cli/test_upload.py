@@ -211,7 +211,7 @@ async def test_a_file_that_changed_meanwhile_is_taken_back(
         await sender.send(file, ignore)
 
     assert only(stand_in).state == "removed"
-    assert not Journal(sender.journal._directory)._read()
+    assert not Journal(sender.journal.directory)._read()
 
 
 async def test_a_connection_that_takes_nothing_more_is_given_up(

@@ -161,8 +161,11 @@ async def test_many_slow_uploads_together_stay_within_their_memory(
         uploads = house.rooms.services.uploads
         case_id = await house.dentist.new_case()
 
+        all_at_once = asyncio.Barrier(writers)
+
         async def slowly() -> AsyncIterator[bytes]:
             nonlocal peak
+            await all_at_once.wait()
             for _ in range(8):
                 await asyncio.sleep(0)
                 peak = max(peak, sum(writer.pending for writer in uploads._budget._writers))
