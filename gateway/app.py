@@ -20,6 +20,8 @@ from gateway.access.policy import Role
 from gateway.access.sessions import Sessions
 from gateway.api.context import Services
 from gateway.cosigning import Cosigning, Witness
+from gateway.exports.sink import SyslogSink
+from gateway.exports.syslog import Receiver
 from gateway.ids import new_id, now
 from gateway.inspection.pool import WorkerPool
 from gateway.intake.inspector import Inspector
@@ -31,7 +33,9 @@ from gateway.privacy.erasure import Erasures
 from gateway.privacy.heartbeat import Heartbeat
 from gateway.privacy.patients import Patients
 from gateway.privacy.puncture import Punctures
+from gateway.reconcile import Reconciliation
 from gateway.release.content import Release
+from gateway.retention import Retention
 from gateway.settings import Settings
 from keys.context import Purpose
 from keys.errors import KeyringExistsError
@@ -55,10 +59,13 @@ class Rooms:
     keystore: Database
     keyring: Keyring
     unwraps: Counter[Purpose]
+    reconciliation: Reconciliation
+    retention: Retention
     blobs: LocalBlobStore
     access_log: AccessLog
     sequencer: Sequencer
     cosigning: Cosigning
+    syslog: SyslogSink | None
     accounts: Accounts
     heartbeat: Heartbeat
     sweeper: Sweeper
@@ -159,7 +166,10 @@ def _wire(
     access = Access(main, access_log, node_id)
     passwords = Passwords()
     sessions = Sessions(main, access, passwords, settings)
-    keys = CaseKeys(keystore, keyring, access)
+    sequencer = _sequencer(settings, main, signing_key, node_id)
+    access_log.is_broken = sequencer.is_broken
+    reconciliation = Reconciliation(main, access, unwraps)
+    keys = CaseKeys(keystore, keyring, access, reconciliation.claim)
     punctures = Punctures(main, keystore, keyring, access, node_id)
     pool = WorkerPool(
         settings.inspection_workers,
@@ -185,10 +195,13 @@ def _wire(
         keystore=keystore,
         keyring=keyring,
         unwraps=unwraps,
+        reconciliation=reconciliation,
+        retention=Retention(main, access, settings.log_years),
         blobs=blobs,
         access_log=access_log,
-        sequencer=_sequencer(settings, main, signing_key, node_id),
+        sequencer=sequencer,
         cosigning=Cosigning(main, list(map(Witness.parse, settings.witnesses)), node_id),
+        syslog=_syslog(settings, main, node_id),
         accounts=Accounts(main, access, passwords, keys.create_controller),
         heartbeat=Heartbeat(main, punctures, node_id),
         sweeper=Sweeper(
@@ -235,6 +248,13 @@ def _sequencer(
         node_id=node_id,
         clock=now,
     )
+
+
+def _syslog(settings: Settings, main: Database, node_id: str) -> SyslogSink | None:
+    if not settings.syslog_tls_address:
+        return None
+    receiver = Receiver.of(settings.syslog_tls_address, settings.syslog_ca_file)
+    return SyslogSink(main, receiver, settings.syslog_position_path, node_id, now)
 
 
 def _databases(settings: Settings) -> Mapping[str, Database]:

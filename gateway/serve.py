@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -21,10 +22,12 @@ import structlog
 import uvloop
 from aiohttp import http_parser, web
 
+from gateway.access.actors import system
+from gateway.access.policy import Action
 from gateway.api.server import make_runner
 from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
-from gateway.settings import Settings
+from gateway.settings import Settings, settings_changed
 
 GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
 BACKLOG = 1024
@@ -69,7 +72,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with open_rooms(settings, passphrase) as rooms, working(rooms) as work:
+    async with open_rooms(settings, passphrase) as rooms, working(rooms) as work, noted(rooms):
         runner = make_runner(rooms.services, GRACE_SECONDS)
         await runner.setup()
         try:
@@ -106,6 +109,26 @@ async def working(rooms: Rooms) -> AsyncIterator[asyncio.Task[None]]:
             await rooms.heartbeat.leave()
 
 
+@contextlib.asynccontextmanager
+async def noted(rooms: Rooms) -> AsyncIterator[None]:
+    """Log that serving begins and ends, and which settings changed since it last began.
+
+    Raises:
+        UnavailableError: The log cannot be written, so nothing is served.
+    """
+    access, server = rooms.services.access, system("server")
+    changed, remember = settings_changed(rooms.settings)
+    if changed:
+        await access.note(server, Action.SETTINGS_CHANGE, refused=False, settings=changed)
+        # A crash before this logs the change once more.
+        remember()
+    await access.note(server, Action.HOUSE_START, refused=False, version=version("kluis"))
+    try:
+        yield
+    finally:
+        await access.note(server, Action.HOUSE_STOP, refused=False)
+
+
 async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -113,6 +136,10 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.inspector.run())
             tasks.create_task(rooms.erasures.run())
             tasks.create_task(rooms.cosigning.run())
+            tasks.create_task(rooms.reconciliation.run())
+            tasks.create_task(rooms.retention.run())
+            if rooms.syslog is not None:
+                tasks.create_task(rooms.syslog.run())
             tasks.create_task(_sweep(rooms))
             await asyncio.shield(sequencing)
     except* Exception as broken:  # noqa: BLE001 - the server stops; this says why

@@ -6,20 +6,40 @@ Sources, first wins: what the command line gives, the environment (`KLUIS_...`),
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from gateway.errors import InvalidInputError
+from storage.durable import replace_file
 
 MiB = 1024 * 1024
+# A digest of what few could be is no secret: whoever reads it could try them all.
+_UNDIGESTED = frozenset({"passphrase", "database_url", "keystore_url"})
+
+
+def _listed(given: object) -> object:
+    """Several values in the environment: a JSON list, or with commas between them."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        return json.loads(given)
+    return [part.strip() for part in given.split(",") if part.strip()]
+
+
+Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -44,14 +64,20 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; plain HTTP, so loopback")
     port: int = Field(8460, ge=0, le=65535, description="port to listen on; 0: any free one")
     workers: int = Field(1, ge=1, le=64, description="serving processes")
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: Several = Field(
         (), description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
     )
     log_origin: str = Field(
         "kluis.local/log", description="name of the access log in its checkpoints; set before init"
     )
-    witnesses: tuple[str, ...] = Field(
+    witnesses: Several = Field(
         (), description="who cosigns the log's checkpoints, each as VERIFIER_KEY ADDRESS"
+    )
+    syslog_tls_address: str = Field(
+        "", description="syslog receiver of the access log, HOST:PORT, over TLS; empty: none"
+    )
+    syslog_ca_file: Path | None = Field(
+        None, description="certificates that vouch for the receiver; else this machine's own"
     )
     scan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest scan taken, in bytes")
     photo_limit_bytes: int = Field(32 * MiB, gt=0, description="largest photo taken, in bytes")
@@ -75,6 +101,9 @@ class Settings(BaseSettings):
     session_hours: float = Field(12.0, gt=0, description="a session ends after this in any case")
     confirmation_minutes: float = Field(
         5.0, gt=0, description="how long a repeated password counts for what cannot be undone"
+    )
+    log_years: float = Field(
+        5.0, ge=5, description="years that records of the access log are kept; the law asks for 5"
     )
     sweep_minutes: float = Field(10.0, gt=0, description="time between two sweeps of orphans")
     orphan_hours: float = Field(
@@ -120,6 +149,11 @@ class Settings(BaseSettings):
         return self.data / "log-head.json"
 
     @property
+    def syslog_position_path(self) -> Path:
+        """How far the access log was delivered to the syslog receiver."""
+        return self.data / "syslog-position.json"
+
+    @property
     def log_key_path(self) -> Path:
         """The log's public key, as a C2SP verifier key."""
         return self.data / "log.pub"
@@ -128,6 +162,32 @@ class Settings(BaseSettings):
     def certificate_key_path(self) -> Path:
         """The public key of certificates, as a C2SP verifier key."""
         return self.data / "certificate.pub"
+
+
+def settings_changed(settings: Settings) -> tuple[list[str], Callable[[], None]]:
+    """Name the settings that are not as they were when they were last remembered.
+
+    What is remembered is a digest each, in the data directory; secrets are left out.
+
+    Returns:
+        The names (none where nothing was remembered yet), and what remembers them.
+    """
+    path = settings.data / "settings-seen.json"
+    seen: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+    present = {}
+    for name in type(settings).model_fields:
+        if name not in _UNDIGESTED:
+            value = repr(getattr(settings, name)).encode()
+            present[name] = hashlib.sha256(value).hexdigest()
+    if not seen:
+        _write_seen(path, present)
+        return [], lambda: None
+    changed = sorted(name for name in present if present[name] != seen.get(name))
+    return changed, lambda: _write_seen(path, present)
+
+
+def _write_seen(path: Path, digests: Mapping[str, str]) -> None:
+    replace_file(path, json.dumps(digests, indent=1).encode() + b"\n")
 
 
 def load(**given: Any) -> Settings:
@@ -145,8 +205,12 @@ def load(**given: Any) -> Settings:
         from_file: type[Settings] = type(
             "Settings", (Settings,), {"toml_file": data / "kluis.toml"}
         )
-        return from_file(**chosen)
+        read = from_file(**chosen)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise InvalidInputError(field="kluis.toml", reason="it is not TOML") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InvalidInputError(field=field, reason=first["msg"]) from None
+    # A plain Settings: a class made here could not be handed to another process.
+    return Settings.model_construct(**dict(read))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +36,17 @@ from storage.errors import BlobMissingError, LogUnavailableError
 
 Detail = str | int | bool | list[str]
 
+traces: ContextVar[list[str]] = ContextVar("traces")
+"""The ids of the events that are durable for the request at hand, where somebody set a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an act is done to, besides the case."""
+
+    type: str
+    id: str
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -45,6 +57,7 @@ class Grant:
     actor: Actor
     ground: str
     subject: Case | None
+    target: Target | None = None
 
     @property
     def case(self) -> Case:
@@ -52,14 +65,6 @@ class Grant:
         if self.subject is None:
             raise NotFoundError
         return self.subject
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What an act is done to, besides the case."""
-
-    type: str
-    id: str
 
 
 class Access:
@@ -92,19 +97,20 @@ class Access:
         case, relations = await self._look(actor, case_id)
         words = ground(action, actor.role, relations)
         refusal = self._refusal(actor, action, case_id, case, relations)
+        target = target or (Target("case", case_id) if case_id else None)
         event = self._event(
             actor,
             action,
             stage="authorised" if refusal is None else "refused",
             ground=words or "none",
             case=case,
-            target=target or (Target("case", case_id) if case_id else None),
+            target=target,
             detail={**(detail or {}), **({"refusal": refusal.code} if refusal else {})},
         )
         await self._append(event)
         if refusal is not None:
             raise refusal
-        return Grant(event.id, action, actor, words or "none", case)
+        return Grant(event.id, action, actor, words or "none", case, target)
 
     async def outcome(
         self, grant: Grant, *, controller_id: str | None = None, **detail: Detail
@@ -215,7 +221,7 @@ class Access:
             stage="outcome",
             ground=grant.ground,
             case=grant.subject,
-            target=target or (Target("case", grant.subject.id) if grant.subject else None),
+            target=target or grant.target,
             detail=detail,
             cause=grant.event_id,
             controller_id=controller_id,
@@ -260,6 +266,8 @@ class Access:
             await self._log.append(event)
         except LogUnavailableError as error:
             raise UnavailableError from error
+        if (trace := traces.get(None)) is not None:
+            trace.append(event.id)
 
 
 def _relations_to_house(actor: Actor) -> Mapping[Relation, str]:

@@ -66,6 +66,10 @@ class Action(StrEnum):
     TOKEN_CREATE = "token.create"  # noqa: S105 - a name
     ORPHANS_SWEEP = "orphans.sweep"
     INTEGRITY_ALARM = "integrity.alarm"
+    HOUSE_START = "house.start"
+    HOUSE_STOP = "house.stop"
+    SETTINGS_CHANGE = "settings.change"
+    LOG_PRUNE = "log.prune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,10 @@ POLICY: Mapping[Action, Rule] = {
     Action.TOKEN_CREATE: Rule("C", frozenset({_OPERATOR})),
     Action.ORPHANS_SWEEP: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
     Action.INTEGRITY_ALARM: Rule("E", frozenset({_SYSTEM})),
+    Action.HOUSE_START: Rule("E", frozenset({_SYSTEM})),
+    Action.HOUSE_STOP: Rule("E", frozenset({_SYSTEM})),
+    Action.SETTINGS_CHANGE: Rule("U", frozenset({_SYSTEM})),
+    Action.LOG_PRUNE: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
 }
 
 AFTER_ERASURE = frozenset(

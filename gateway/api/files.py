@@ -72,7 +72,7 @@ async def download(request: web.Request) -> web.StreamResponse:
         await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
     )
     etag = f'"{content.sha256}"'
-    if request.headers.get("If-None-Match") == etag:
+    if _has_already(request, etag):
         await release.ended(content.grant, 0, whole=True)
         headers = {"ETag": etag, context.EVENT_HEADER: content.grant.event_id}
         return web.Response(status=304, headers=headers)
@@ -131,6 +131,12 @@ async def _send(
     finally:
         await release.ended(content.grant, sent, whole=whole)
     return response
+
+
+def _has_already(request: web.Request, etag: str) -> bool:
+    """Whether If-None-Match names this version (RFC 9110 section 13.1.2: a list, weak, or `*`)."""
+    listed = request.headers.get("If-None-Match", "").split(",")
+    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in listed)
 
 
 def _range(request: web.Request, content: Content, etag: str) -> tuple[int, int] | None:

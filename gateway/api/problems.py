@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway import errors
 from gateway.errors import GatewayError
@@ -36,7 +40,13 @@ STATUS: Mapping[type[GatewayError], int] = {
     errors.MethodNotAllowedError: 405,
     errors.InternalError: 500,
 }
+# What a database or a disk says that cannot serve now; an answer may say so, and nothing more.
+EXHAUSTED = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ECONNREFUSED}
+)
 RETRY_AFTER_SECONDS = "30"
+
+log = structlog.get_logger()
 
 
 def language(request: web.BaseRequest) -> str:
@@ -99,3 +109,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return respond(request, error)
     except web.HTTPException as error:
         return respond(request, from_http(error))
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        log.error("unavailable", error=type(error).__name__)
+        return respond(request, errors.UnavailableError())
+    except OSError as error:
+        if error.errno not in EXHAUSTED:
+            raise
+        log.error("unavailable", error=errno.errorcode[error.errno or 0])
+        return respond(request, errors.UnavailableError())

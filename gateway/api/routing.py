@@ -142,7 +142,9 @@ def checked(model: type[Model], given: object) -> Model:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"]) or "body"
+        place = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+        # The name of an unknown field is a word of the sender's: only its place is told.
+        path = ".".join(str(part) for part in place) or "body"
         raise InvalidInputError(field=path, reason=first["msg"]) from None
 
 

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.access.grants import traces
 from gateway.api import cases, files, house, ownlog, people, uploads
 from gateway.api import log as log_handlers
 from gateway.api.context import REQUEST_ID, SERVICES, Services
@@ -32,10 +33,30 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+OPEN = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/api/v1/openapi.json",
+        "/api/v1/keys",
+        "/api/v1/log/checkpoint",
+        "/api/v1/log/tile/entries/{tile}",
+        "/api/v1/log/tile/{level}/{tile}",
+        "/api/v1/cases/{case_id}/files",  # OPTIONS: which tus is spoken
+        "/api/v1/uploads/{capability}",  # OPTIONS, too
+    }
+)
+"""Where an answer may say nothing of anybody, and is no event. All else leaves a trace or fails."""
+
 KEEP_ALIVE_SECONDS = 30.0
+FIRST_REFUSAL = 400
 SERVER_FAULT = 500
 
 log = structlog.get_logger()
+
+
+class UntracedError(Exception):
+    """A handler that would answer, or could be asked, without an event in the access log."""
 
 
 class _Connection(web.RequestHandler):
@@ -101,7 +122,8 @@ def make_application(services: Services) -> web.Application:
     for part in (house, log_handlers, people, cases, files, uploads, ownlog):
         part.operations.register(app)
     house.describe(app, OPERATIONS)
-    app.on_response_prepare.append(_add_headers)
+    app.on_startup.append(check_declared)
+    app.on_response_prepare.extend((_check_traced, _add_headers, uploads.name_version))
     return app
 
 
@@ -109,8 +131,10 @@ def make_application(services: Services) -> web.Application:
 async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, and let no fault of ours out as a traceback."""
     request[REQUEST_ID] = request_id = new_id()
+    traces.set([])
     try:
-        return await handler(request)
+        response = await handler(request)
+        await _check_traced(request, response)
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: nothing of it is shown
@@ -119,6 +143,38 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = resource.canonical if resource is not None else None
         log.error("fault", request=request_id, route=route, error=type(error).__name__)
         return respond(request, InternalError(request_id=request_id))
+    return response
+
+
+async def check_declared(app: web.Application) -> None:
+    """Refuse to start with a handler that declares no event.
+
+    Raises:
+        UntracedError: Names the handler.
+    """
+    declared = {(entry.method, entry.path): entry.action for entry in OPERATIONS}
+    for route in app.router.routes():
+        path = route.resource.canonical if route.resource is not None else ""
+        if (route.method, path) not in declared:
+            raise UntracedError(f"{route.method} {path} is not declared (gateway/api/routing.py)")
+        if declared[route.method, path] is None and path not in OPEN:
+            raise UntracedError(f"{route.method} {path} declares no act, and is not open to all")
+
+
+async def _check_traced(request: web.Request, response: web.StreamResponse) -> None:
+    """Let no success out that left no event, before its first byte.
+
+    Whatever a handler forgot: what it found stays here, and who asked gets an error.
+
+    Raises:
+        UntracedError: Names the handler.
+    """
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource is not None else ""
+    if response.status < FIRST_REFUSAL and path and not traces.get([]):
+        declared = {(entry.method, entry.path): entry.action for entry in OPERATIONS}
+        if declared.get((request.method, path)) is not None or path not in OPEN:
+            raise UntracedError(f"{request.method} {path} left no event")
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,11 +17,12 @@ from aiohttp import ClientPayloadError, web
 from gateway.access.policy import Action
 from gateway.api import context
 from gateway.api.models import FileView, file_view
-from gateway.api.problems import language
+from gateway.api.problems import STATUS, language
 from gateway.api.routing import Operations
 from gateway.errors import (
     CaseFrozenError,
     ForbiddenError,
+    GatewayError,
     InvalidInputError,
     NotFoundError,
     OffsetMismatchError,
@@ -50,6 +51,8 @@ RESUMED = (
     TusVersionError,
     UploadGoneError,
 )
+
+PATHS = frozenset({"/api/v1/cases/{case_id}/files", "/api/v1/uploads/{capability}"})
 
 operations = Operations("/api/v1")
 
@@ -93,19 +96,27 @@ async def create(request: web.Request) -> web.Response:
     metadata = _metadata(request)
     if metadata.get("kind") not in set(Kind):
         raise InvalidInputError(field="Upload-Metadata kind", reason="take scan, photo or plan")
-    services = context.services(request)
-    begun = await services.uploads.begin(
+    uploads, length = context.services(request).uploads, _number(request, "Upload-Length")
+    if request.can_read_body:
+        _check_media_type(request)
+        if (request.content_length or 0) > length:
+            raise TooLargeError(limit=length)
+    begun = await uploads.begin(
         await context.actor(request),
         request.match_info["case_id"],
         Kind(metadata["kind"]),
-        _number(request, "Upload-Length"),
+        length,
         metadata.get("filename", ""),
     )
     file = begun.file
     if request.can_read_body:
-        _check_media_type(request)
-        file, grant = await services.uploads.find(context.visitor(request), begun.capability)
-        file = await services.uploads.append(grant, file, 0, _body(request))
+        file, grant = await uploads.find(context.visitor(request), begun.capability)
+        try:
+            file = await uploads.append(grant, file, 0, _body(request))
+        except GatewayError:
+            # Its address was told to nobody: nothing of it may stay.
+            await uploads.cancel(grant, file)
+            raise
         _tell_inspector(request, file)
     response = web.Response(
         text=file_view(FileSight(file), language(request)).model_dump_json(),
@@ -181,6 +192,15 @@ async def terminate(request: web.Request) -> web.Response:
     file, grant = await uploads.find(context.visitor(request), request.match_info["capability"])
     await uploads.cancel(grant, file)
     return web.Response(status=204, headers={"Tus-Resumable": VERSION})
+
+
+async def name_version(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the version on every answer, refusals too (tus 1.0.0, Headers: Tus-Resumable)."""
+    resource = request.match_info.route.resource
+    if resource is not None and resource.canonical in PATHS:
+        response.headers.setdefault("Tus-Resumable", VERSION)
+        if response.status == STATUS[TusVersionError]:
+            response.headers["Tus-Version"] = VERSION
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:

@@ -14,7 +14,14 @@ from gateway.audit.series import Series
 from gateway.cli import options, verdicts
 from gateway.cli.client import JsonObject, connect
 from gateway.cli.errors import FAILED, UsageError
-from gateway.cli.evidence import Collector, State, read_bundle, receipts_of, write_bundle
+from gateway.cli.evidence import (
+    UPTAKE,
+    Collector,
+    State,
+    read_bundle,
+    receipts_of,
+    write_bundle,
+)
 from gateway.cli.journal import state_directory
 from gateway.cli.output import Output
 from gateway.cli.receipts import Receipts
@@ -104,7 +111,7 @@ async def audit(
     else:
         async with connect(server) as client:
             collector = Collector(client, series)
-            evidence = await collector.collect(earlier)
+            evidence = await collector.collect(earlier, UPTAKE)
         receipts += Receipts().keep(server, collector.look, "audit")
     report = check(evidence, policy, kept, receipts)
     if report.kept is not None:
@@ -123,7 +130,7 @@ async def export_bundle(server: str, path: Path) -> JsonObject:
     series = Series(frozenset(), datetime.now(UTC))
     async with connect(server) as client:
         collector = Collector(client, series, lines=[])
-        evidence = await collector.collect(earlier=0)
+        evidence = await collector.collect(0, UPTAKE)
     return write_bundle(path, evidence, collector.lines or [])
 
 

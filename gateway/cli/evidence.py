@@ -62,7 +62,7 @@ class Collector:
     _after: int = 0
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def collect(self, earlier: int, patience: Patience = UPTAKE) -> Evidence:
+    async def collect(self, earlier: int, patience: Patience) -> Evidence:
         """Fetch checkpoint, events and tiles.
 
         Args:
@@ -78,8 +78,8 @@ class Collector:
         for delay in patience.delays():
             note = (await self._fetch("log/checkpoint")).decode("utf-8", "replace")
             size = _size(note)
-            await self._read_events(size)
-            if self.look is None or self.look in self.series.found:
+            speaks_sense = await self._read_events(size)
+            if self.look is None or self.look in self.series.found or not speaks_sense:
                 break
             await asyncio.sleep(delay)
         indexes = [place.index for place in self.series.places if place]
@@ -98,24 +98,25 @@ class Collector:
         if self.look is not None:
             self.series.wanted |= {self.look}
 
-    async def _read_events(self, size: int) -> None:
-        """Take every further event that the checkpoint covers."""
+    async def _read_events(self, size: int) -> bool:
+        """Take every further event that the checkpoint covers; whether it is worth going on."""
         while len(self.series.findings) < ENOUGH:
             page = await self.client.get("log/events", after=str(self._after))
             try:
                 events = [bundle.event_of(fields) for fields in page["events"]]
             except (ValueError, LookupError, TypeError):
                 self.series.findings.append(Finding(Lie.FOREIGN, None, f"> {self._after}"))
-                return
+                return False
             for event in events:
                 if event.index >= size:
-                    return
+                    return True
                 self.series.add(event)
                 self._after = max(self._after, event.number)
                 if self.lines is not None:
                     self.lines.append(bundle.event_line(event))
             if page.get("next") is None or not events:
-                return
+                return True
+        return False
 
     async def _tile(self, tile: Tile) -> bytes:
         async with self._gate:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import typer
 
-from gateway.cli import audit, case, demo, doctor, download, erase, log, operator, upload, witness
+from gateway.cli import (
+    audit,
+    case,
+    demo,
+    doctor,
+    download,
+    erase,
+    export,
+    log,
+    operator,
+    upload,
+    witness,
+)
 from gateway.cli.errors import explain
 from gateway.cli.output import Output
 
@@ -25,6 +37,7 @@ upload.register(app)
 download.register(app)
 erase.register(app)
 app.add_typer(log.app)
+export.register(log.app)
 audit.register(app)
 app.add_typer(witness.app)
 

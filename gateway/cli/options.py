@@ -39,6 +39,11 @@ def _case_id(value: str) -> str:
     return value
 
 
+def case_ids(values: list[str] | None) -> list[str] | None:
+    """The same for an option that may be repeated."""
+    return values and [_case_id(value) for value in values]
+
+
 Case = Annotated[
     str,
     typer.Argument(metavar="CASE", help="Id of the case.", show_default=False, callback=_case_id),

@@ -6,6 +6,7 @@ checks this under a row lock, so that no key slips in behind a puncture (privacy
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.access.grants import Access, Grant, Target
@@ -27,10 +28,14 @@ TRIES = 8  # a puncture moves the version on once; several in a row are possible
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """A case whose key is at hand: opens and seals its records, and the keys of its files."""
+    """A case whose key is at hand: opens and seals its records, and the keys of its files.
+
+    `event_id` is the logged event that allowed it.
+    """
 
     controller_id: str
     id: str
+    event_id: str
     key: SecretKey = field(repr=False)
 
     def seal(self, name: str, value: bytes) -> bytes:
@@ -51,9 +56,15 @@ class OpenCase:
 class CaseKeys:
     """Makes and opens keys. Opening takes a Grant."""
 
-    def __init__(self, database: Database, keyring: Keyring, access: Access) -> None:
-        """Wrapped keys live in `database` (the keystore), controller keys in `keyring`."""
+    def __init__(
+        self, database: Database, keyring: Keyring, access: Access, claim: Callable[[str], None]
+    ) -> None:
+        """Wrapped keys live in `database` (the keystore), controller keys in `keyring`.
+
+        `claim` is told, for every file key that is opened, which event allowed it.
+        """
         self._keystore = database
+        self._claim = claim
         self._access = access
         self._keyring = keyring
 
@@ -68,11 +79,11 @@ class CaseKeys:
         place = Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id)
         await self._store(SecretKey.generate(), place)
 
-    async def create_case(self, grant: Grant, controller_id: str, case_id: str) -> OpenCase:  # noqa: ARG002
+    async def create_case(self, grant: Grant, controller_id: str, case_id: str) -> OpenCase:
         """Make the key of a new case, durably. Without a row it is an orphan, and swept."""
         key = SecretKey.generate()
         await self._store(key, Context(Purpose.CASE_KEY, controller_id, case_id, case_id))
-        return OpenCase(controller_id, case_id, key)
+        return OpenCase(controller_id, case_id, grant.event_id, key)
 
     async def open_case(self, grant: Grant) -> OpenCase:
         """Open the case that the Grant is for.
@@ -84,7 +95,7 @@ class CaseKeys:
         place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id)
         async with self._access.watching(grant, Target("case", case.id)):
             key = await self._open(place)
-        return OpenCase(case.controller_id, case.id, key)
+        return OpenCase(case.controller_id, case.id, grant.event_id, key)
 
     async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:
         """The key of this controller's blind indexes. Raises as `open_case`."""
@@ -121,7 +132,9 @@ class CaseKeys:
         """
         place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
         row = await self._row(place)
-        return self._keyring.unwrap_file_key(open_case.key, row.wrapped, place)
+        key = self._keyring.unwrap_file_key(open_case.key, row.wrapped, place)
+        self._claim(open_case.event_id)
+        return key
 
     async def drop_file_key(self, blob_id: str) -> None:
         """Delete the key of one stored object; idempotent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import insert
@@ -37,11 +38,13 @@ class AccessLog:
 
     Attributes:
         appended: Set after each commit; the sequencer waits for it.
+        is_broken: Says that what is written is not signed any more; then nothing is written.
     """
 
     def __init__(self, database: Database) -> None:
         """Write to this database once started."""
         self.appended = asyncio.Event()
+        self.is_broken: Callable[[], bool] = lambda: False
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._writer = writer(database)
         self._writing: asyncio.Task[None] | None = None
@@ -71,6 +74,8 @@ class AccessLog:
         row = _row(event)
         if self._writing is None:
             raise LogUnavailableError("the access log is not open")
+        if self.is_broken():
+            raise LogUnavailableError("the access log is not signed any more")
         waiting = _Waiting(row, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(waiting)
         await waiting.durable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,3 +124,8 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
     return InclusionProof(
         index, size, tuple(hashes), entry.commitment, last.note, entry.record, entry.salt
     )
+
+
+async def known_events(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Give those of these event ids that are in the log."""
+    return set(await connection.scalars(select(events.c.id).where(events.c.id.in_(ids))))

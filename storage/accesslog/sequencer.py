@@ -48,6 +48,7 @@ STRETCH = 4096  # events numbered under one signature at the most
 INTERVAL = timedelta(seconds=0.5)  # between two looks, when nobody nudges
 PAUSE = timedelta(seconds=0.1)  # between two steps, however often somebody nudges
 LEASE = "sequencer"
+PATIENCE = timedelta(seconds=30)  # with a signer that fails; then the log takes no more events
 LIFETIME = timedelta(seconds=10)  # of the lease; renewed at half of it
 
 _log = structlog.get_logger(__name__)
@@ -98,6 +99,7 @@ class Sequencer:
         self._clock = clock
         self._lease: leases.Lease | None = None
         self._renew_at: datetime | None = None
+        self._failing_since: datetime | None = None
 
     async def run(self, stop: asyncio.Event, nudge: asyncio.Event) -> None:
         """Step until `stop` is set: at once when nudged, else every half second.
@@ -147,9 +149,14 @@ class Sequencer:
             raise
         return len(joining)
 
+    def is_broken(self) -> bool:
+        """Say whether nothing could be numbered and signed for longer than PATIENCE."""
+        since = self._failing_since
+        return since is not None and self._clock() - since > PATIENCE
+
     async def _try_step(self) -> int:
         try:
-            return await self.step()
+            count = await self.step()
         except LeaseLostError:
             return 0
         except LogInconsistentError:
@@ -158,7 +165,10 @@ class Sequencer:
             # A step lets nobody see anything, and is idempotent: a database that restarts (its
             # driver raises errors of its own) must not end the numbering for good.
             _log.warning("sequencer_step_failed", problem=type(problem).__name__)
+            self._failing_since = self._failing_since or self._clock()
             return 0
+        self._failing_since = None
+        return count
 
     async def _let_go(self) -> None:
         if self._lease is not None:

@@ -87,7 +87,9 @@ async def altered(
     try:
         yield
     finally:
-        back = [table.c[name] == value for name, value in {**where, **_keys(where, columns)}.items()]
+        back = [
+            table.c[name] == value for name, value in {**where, **_keys(where, columns)}.items()
+        ]
         async with database.transaction() as tx:
             await tx.execute(update(table).where(*back).values(**dict(before)))
 

@@ -33,6 +33,68 @@ WAIT_SECONDS = 30.0
 
 
 @dataclass
+class Upload:
+    """An upload and how much of it was acknowledged."""
+
+    case_id: str
+    file_id: str
+    address: str
+    content: bytes
+    acknowledged: int = 0
+    sha256: str | None = None
+
+
+@dataclass
+class Promises:
+    """What a server acknowledged before it was killed."""
+
+    cases: set[str] = field(default_factory=set)
+    uploads: list[Upload] = field(default_factory=list)
+    asked_to_erase: set[str] = field(default_factory=set)
+    erasing: set[str] = field(default_factory=set)
+
+    async def case(self, dentist: Person) -> str:
+        """Make one; it is promised."""
+        case_id = await dentist.new_case(notes="of a server that dies")
+        self.cases.add(case_id)
+        return case_id
+
+    async def upload(self, dentist: Person, case_id: str, content: bytes, pieces: int) -> Upload:
+        """Upload in so many requests; each acknowledged offset is promised."""
+        address, file_id = await dentist.begin_upload(case_id, len(content))
+        upload = Upload(case_id, file_id, address, content)
+        self.uploads.append(upload)
+        for number in range(1, pieces + 1):
+            start, stop = upload.acknowledged, len(content) * number // pieces
+            answer = await dentist.append(address, start, content[start:stop])
+            assert answer.status == 204, answer.text
+            upload.acknowledged = int(answer.headers["Upload-Offset"])
+        return upload
+
+    async def erase(self, dentist: Person, case_id: str) -> None:
+        """Ask for an erasure; once taken it is promised."""
+        self.asked_to_erase.add(case_id)
+        body = {"reason": "asked for in a test", "confirm": case_id}
+        await dentist.post(f"{API}/cases/{case_id}/erasure", body, 202)
+        self.erasing.add(case_id)
+
+    async def are_kept(self, dentist: Person) -> None:
+        """Check all of them against a server that has started again, and complete what is left."""
+        for case_id in self.cases:
+            case = await dentist.get(f"{API}/cases/{case_id}")
+            if case_id in self.asked_to_erase and (case["frozen"] or case["state"] == "erased"):
+                self.erasing.add(case_id)
+            else:
+                assert not case["frozen"]
+                assert case["patient"]["name"] == "Wilhelmina Proefpersoon"
+        for upload in self.uploads:
+            if upload.case_id not in self.erasing:
+                await _is_kept(dentist, upload)
+        for case_id in self.erasing:
+            await _is_erased(dentist, case_id)
+
+
+@dataclass
 class Victim:
     """One data directory whose server is killed and started again."""
 
@@ -43,7 +105,7 @@ class Victim:
     main: Database
     keystore: Database
     pid: int = 0
-    promises: Promises = field(default_factory=lambda: Promises())
+    promises: Promises = field(default_factory=Promises)
 
     @property
     def countdown(self) -> Path:
@@ -123,69 +185,6 @@ class Victim:
         return path.exists()
 
 
-@dataclass
-class Upload:
-    """An upload and how much of it was acknowledged."""
-
-    case_id: str
-    file_id: str
-    address: str
-    content: bytes
-    acknowledged: int = 0
-    sha256: str | None = None
-
-
-@dataclass
-class Promises:
-    """What a server acknowledged before it was killed."""
-
-    cases: set[str] = field(default_factory=set)
-    uploads: list[Upload] = field(default_factory=list)
-    asked_to_erase: set[str] = field(default_factory=set)
-    erasing: set[str] = field(default_factory=set)
-
-    async def case(self, dentist: Person) -> str:
-        """Make one; it is promised."""
-        case_id = await dentist.new_case(notes="of a server that dies")
-        self.cases.add(case_id)
-        return case_id
-
-    async def upload(self, dentist: Person, case_id: str, content: bytes, pieces: int) -> Upload:
-        """Upload in so many requests; each acknowledged offset is promised."""
-        address, file_id = await dentist.begin_upload(case_id, len(content))
-        upload = Upload(case_id, file_id, address, content)
-        self.uploads.append(upload)
-        for number in range(1, pieces + 1):
-            start, stop = upload.acknowledged, len(content) * number // pieces
-            answer = await dentist.append(address, start, content[start:stop])
-            assert answer.status == 204, answer.text
-            upload.acknowledged = int(answer.headers["Upload-Offset"])
-        return upload
-
-    async def erase(self, dentist: Person, case_id: str) -> None:
-        """Ask for an erasure; once taken it is promised."""
-        self.asked_to_erase.add(case_id)
-        body = {"reason": "asked for in a test", "confirm": case_id}
-        await dentist.post(f"{API}/cases/{case_id}/erasure", body, 202)
-        self.erasing.add(case_id)
-
-    async def are_kept(self, dentist: Person) -> None:
-        """Check all of them against a server that has started again, and complete what is left."""
-        for case_id in self.cases:
-            case = await dentist.get(f"{API}/cases/{case_id}")
-            if case_id in self.asked_to_erase and (case["frozen"] or case["state"] == "erased"):
-                self.erasing.add(case_id)
-            else:
-                assert not case["frozen"]
-                assert case["patient"]["name"] == "Wilhelmina Proefpersoon"
-        for upload in self.uploads:
-            if upload.case_id not in self.erasing:
-                await _is_kept(dentist, upload)
-        for case_id in self.erasing:
-            await _is_erased(dentist, case_id)
-
-
-
 async def _is_kept(dentist: Person, upload: Upload) -> None:
     durable = await dentist.offset(upload.address)
     assert durable >= upload.acknowledged
@@ -203,7 +202,10 @@ async def _is_kept(dentist: Person, upload: Upload) -> None:
 
 async def _is_erased(dentist: Person, case_id: str) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
-        while (erasure := await dentist.get(f"{API}/cases/{case_id}/erasure"))["step"] != "done":
+        while True:
+            erasure = await dentist.get(f"{API}/cases/{case_id}/erasure")
+            if erasure["step"] == "done":
+                break
             await asyncio.sleep(0.1)
     assert erasure["certificate"]["body"]["case_id"] == case_id
     assert (await dentist.get(f"{API}/cases/{case_id}"))["state"] == "erased"
@@ -278,9 +280,7 @@ def _countdown(settings: Settings) -> Path:
     return settings.data.with_suffix(".steps")
 
 
-async def _read(
-    process: asyncio.subprocess.Process, told: asyncio.Queue[dict[str, Any]]
-) -> None:
+async def _read(process: asyncio.subprocess.Process, told: asyncio.Queue[dict[str, Any]]) -> None:
     assert process.stdout is not None
     while line := await process.stdout.readline():
         await told.put(json.loads(line))

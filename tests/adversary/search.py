@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ZLIB_HEADER = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
-MOST_INFLATED = 1 << 22  # bytes of one stream that are looked at
+WINDOW, MOST_INFLATED = 1 << 18, 1 << 22  # bytes of one stream that are looked at
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ def encodings(word: bytes) -> Mapping[str, bytes]:
         "hex": word.hex().encode(),
         "upper hex": word.hex().upper().encode(),
         "spaced hex": _spaced_hex(word),
-        **{
-            f"base64 at {n}": base64.b64encode(b"xyz"[:n] + word + b"tail") for n in range(3)
-        },
+        **{f"base64 at {n}": base64.b64encode(b"xyz"[:n] + word + b"tail") for n in range(3)},
         "url-safe base64": base64.urlsafe_b64encode(b"?" + word + b"tail"),
         "UTF-16 LE": text.encode("utf-16-le"),
         "UTF-16 BE": text.encode("utf-16-be"),
@@ -92,7 +90,9 @@ def _inflated(content: bytes) -> Iterator[bytes]:
     for match in ZLIB_HEADER.finditer(content):
         stream = zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it is
         try:
-            inflated = stream.decompress(content[match.start() :], MOST_INFLATED)
+            inflated = stream.decompress(
+                content[match.start() : match.start() + WINDOW], MOST_INFLATED
+            )
         except zlib.error:
             continue
         if inflated:

@@ -6,10 +6,8 @@ log gets an integrity event for each.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -445,9 +443,7 @@ def _altered_blobs(sealed: bytes, chance: random.Random) -> Iterator[tuple[str, 
     yield "zeroes", bytes(size)
 
 
-async def _altered_keys(
-    ground: Ground, purpose: Purpose, object_id: str
-) -> AsyncIterator[str]:
+async def _altered_keys(ground: Ground, purpose: Purpose, object_id: str) -> AsyncIterator[str]:
     """Put each wrong thing in a key's row in turn, and the right one back at the end."""
     keystore = ground.house.rooms.keystore
     where = {"purpose": purpose, "object_id": object_id}

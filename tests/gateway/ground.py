@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -18,6 +19,7 @@ from tests.house import API, PASSWORD, Answer, House, Person
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 """For what no database could change: one kind is enough."""
 
+PATIENCE_SECONDS = 60.0
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 
 
@@ -31,6 +33,15 @@ def refused(answer: Answer, status: int, code: str) -> Any:
     assert problem["type"] == f"urn:kluis:problem:{code}"
     assert problem["detail"]
     return problem
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until it holds; not for ever."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
 
 
 @dataclass

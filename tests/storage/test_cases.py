@@ -20,7 +20,12 @@ async def north(database: Database) -> Practice:
 async def assign(north: Practice, case_id: str, **until: object) -> Assignment:
     ends_at = until.get("ends_at")
     assignment = Assignment(
-        new_id("assignment"), case_id, north.account_id, north.account_id, NOW, ends_at  # type: ignore[arg-type]
+        new_id("assignment"),
+        case_id,
+        north.account_id,
+        north.account_id,
+        NOW,
+        ends_at,  # type: ignore[arg-type]
     )
     async with north.database.transaction() as tx:
         await cases.assign(tx, assignment)

@@ -222,9 +222,7 @@ async def test_the_files_of_a_case_go_with_their_parts_and_no_others(
     assert await received(database, stays) == (10, 1)
 
 
-async def test_no_two_files_share_an_address_or_a_blob(
-    database: Database, north: Practice
-) -> None:
+async def test_no_two_files_share_an_address_or_a_blob(database: Database, north: Practice) -> None:
     case_id = await north.add_case()
     await north.add_file(case_id, capability_hash=b"same", blob_id="same")
     for twin in ({"capability_hash": b"same"}, {"blob_id": "same"}):

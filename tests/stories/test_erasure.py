@@ -183,9 +183,7 @@ async def test_only_a_new_version_is_left_and_no_key_of_the_case(
     before = await _rows(house.rooms.keystore, wrapped_keys)
     await house.dentist.erase(case_id)
 
-    keyring = await asyncio.to_thread(
-        LocalKeyring.open, house.settings.keyring_path, PASSPHRASE
-    )
+    keyring = await asyncio.to_thread(LocalKeyring.open, house.settings.keyring_path, PASSPHRASE)
     versions = await keyring.versions(house.practice.id)
     after = await _rows(house.rooms.keystore, wrapped_keys)
 
@@ -285,9 +283,7 @@ async def test_erasures_lose_nothing_of_the_cases_that_go_on(house: House) -> No
     async def erase_one_by_one() -> list[Any]:
         return [await house.dentist.erase(case_id) for case_id in doomed]
 
-    certificates, *_ = await asyncio.gather(
-        erase_one_by_one(), *(go_on(scan, 4) for scan in SCANS)
-    )
+    certificates, *_ = await asyncio.gather(erase_one_by_one(), *(go_on(scan, 4) for scan in SCANS))
 
     assert [c["body"]["case_id"] for c in certificates] == doomed
     assert len(accepted) == 4 * len(SCANS)
@@ -315,9 +311,7 @@ async def test_uploads_in_flight_into_an_erased_case_end_and_leave_nothing(house
         yield SCAN[half:]
 
     headers = {**TUS, **BYTES, "Upload-Offset": "0"}
-    patch = asyncio.create_task(
-        house.dentist.ask("PATCH", running, headers=headers, data=slowly())
-    )
+    patch = asyncio.create_task(house.dentist.ask("PATCH", running, headers=headers, data=slowly()))
     await arrived.wait()
     frozen = await house.dentist.post(
         f"{API}/cases/{case_id}/erasure", {"reason": "a test", "confirm": case_id}, 202

@@ -26,7 +26,9 @@ async def test_the_event_is_there_for_all_to_read_before_the_grant_is(house: Hou
     )
 
     async with house.rooms.main.reading() as connection:
-        found = await connection.execute(select(events.c.case_id).where(events.c.id == grant.event_id))
+        found = await connection.execute(
+            select(events.c.case_id).where(events.c.id == grant.event_id)
+        )
         assert found.scalar_one() == case_id
     event = (await logged(house, "file.download"))[-1]
     assert event["event"]["stage"] == "authorised"

@@ -18,19 +18,23 @@ from gateway.api.server import OPERATIONS
 from gateway.ids import new_id, now
 from storage import cases
 from storage.cases import Assignment
-from tests.gateway.ground import SQLITE, UNKNOWN, change
+from tests.gateway.ground import SQLITE, UNKNOWN, change, until
 from tests.house import API, BYTES, PATIENT, SCAN, TUS, Answer, House, Person
 
 WHO = (
-    ("nobody", "disabled", "expired", "dentist", "foreign", "planner", "other", "ended")
-    + ("coordinator", "officer", "administrator")
-)  # fmt: skip
+    *("nobody", "disabled", "expired", "dentist", "foreign", "planner", "other", "ended"),
+    *("coordinator", "officer", "administrator"),
+)
 TABLE = f"""
 GET /healthz                                            200 200 200 200 200 200 200 200 200 200 200
 GET /readyz                                             200 200 200 200 200 200 200 200 200 200 200
 GET {API}/openapi.json                                  200 200 200 200 200 200 200 200 200 200 200
 GET {API}/log/checkpoint                                200 200 200 200 200 200 200 200 200 200 200
 GET {API}/keys                                          200 200 200 200 200 200 200 200 200 200 200
+GET {API}/log/tile/entries/*                            200 200 200 200 200 200 200 200 200 200 200
+GET {API}/log/tile/0/*                                  200 200 200 200 200 200 200 200 200 200 200
+GET {API}/log/proof/*                                   401 401 401 200 404 403 403 403 403 200 403
+GET {API}/log/events                                    401 401 401 200 403 403 403 403 403 200 403
 POST {API}/session                                      401 401 401 401 401 401 401 401 401 401 401
 GET {API}/session                                       401 401 401 401 401 401 401 401 401 401 401
 POST {API}/session/confirmation                         401 401 401 401 401 401 401 401 401 401 401
@@ -79,7 +83,10 @@ EXPECTED = _rows()
 
 @dataclass
 class Ground:
-    """One case and everybody who could want something of it; a draft, and a planner to assign."""
+    """One case and everybody who could want something of it.
+
+    Beside it a planner to assign, a draft, and the place of an event of the practice in the log.
+    """
 
     house: House
     people: Mapping[str, Person]
@@ -87,6 +94,7 @@ class Ground:
     case_id: str
     file_id: str
     draft: str
+    index: int
 
     async def ask(self, who: Person, row: str, case_id: str) -> Answer:
         """One request of the table."""
@@ -105,6 +113,8 @@ class Ground:
             more["data"] = b"some"
         star = await self._star(template)
         path = template.replace("/-", f"/{case_id}").replace("*", star)
+        if template.endswith("/log/events"):
+            path += f"?controller={self.house.practice.id}"
         return await who.ask(method, path, **more)
 
     async def _star(self, template: str) -> str:
@@ -114,6 +124,10 @@ class Ground:
             return address.rpartition("/")[2]
         if "/assignments" in template:
             return await self.assign(self.extra)
+        if "/tile" in template:
+            return "000.p/1"
+        if "/proof" in template:
+            return str(self.index)
         return self.file_id
 
     async def assign(self, planner: Person, *, ended: bool = False) -> str:
@@ -155,10 +169,25 @@ async def ground(house: House) -> Ground:
     case_id = await house.dentist.new_case()
     file = await house.dentist.upload(case_id, SCAN)
     extra, draft = await house.add_person("planner"), await house.dentist.new_case()
-    ground = Ground(house, people, extra, case_id, file["id"], draft)
+    index = await _placed_event(house, case_id)
+    ground = Ground(house, people, extra, case_id, file["id"], draft, index)
     await ground.assign(house.planner)
     await ground.assign(people["ended"], ended=True)
     return ground
+
+
+async def _placed_event(house: House, case_id: str) -> int:
+    """The place of an event of the case, once there is a checkpoint over it."""
+    places: list[int] = []
+
+    async def is_covered() -> bool:
+        seen = (await house.dentist.get(f"{API}/cases/{case_id}/events"))["events"]
+        note = await house.stranger.ask("GET", f"{API}/log/checkpoint")
+        places[:] = [event["index"] for event in seen if event["index"] is not None]
+        return note.status == 200 and places[:1] < [int(note.text.splitlines()[1])] and bool(places)
+
+    await until(is_covered)
+    return places[0]
 
 
 def test_the_table_has_every_operation_of_the_router() -> None:
@@ -168,6 +197,9 @@ def test_the_table_has_every_operation_of_the_router() -> None:
         .replace("uploads/*", "uploads/{capability}")
         .replace("files/*", "files/{file_id}")
         .replace("assignments/*", "assignments/{assignment_id}")
+        .replace("entries/*", "entries/{tile}")
+        .replace("tile/0/*", "tile/{level}/{tile}")
+        .replace("proof/*", "proof/{index}")
         for row in EXPECTED
     }
 

@@ -15,6 +15,8 @@ PUBLIC = {
     "GET /api/v1/openapi.json",
     "GET /api/v1/keys",
     "GET /api/v1/log/checkpoint",
+    "GET /api/v1/log/tile/entries/{tile}",
+    "GET /api/v1/log/tile/{level}/{tile}",
     "OPTIONS /api/v1/cases/{case_id}/files",
     "OPTIONS /api/v1/uploads/{capability}",
 }

@@ -41,7 +41,9 @@ async def test_the_address_is_found_however_it_is_typed(house: House) -> None:
 
 async def test_a_wrong_password_and_an_unknown_address_get_one_answer(house: House) -> None:
     email = await employee(house)
-    await house.rooms.accounts.add_account(email="disabled@people.invalid", role="planner", password=PASSWORD)
+    await house.rooms.accounts.add_account(
+        email="disabled@people.invalid", role="planner", password=PASSWORD
+    )
     await change(house, "UPDATE accounts SET disabled_at = 1 WHERE email LIKE 'disabled@%'")
     browser = Browser(house, house.url)
     answers = [
@@ -145,8 +147,12 @@ async def test_a_disabled_account_loses_session_and_token_at_once(house: House) 
 
 
 async def test_a_token_ends_by_time_and_by_revocation(house: House) -> None:
-    await change(house, "UPDATE tokens SET revoked_at = 1 WHERE account_id = :id", id=house.planner.id)
-    await change(house, "UPDATE tokens SET expires_at = 1 WHERE account_id = :id", id=house.dentist.id)
+    await change(
+        house, "UPDATE tokens SET revoked_at = 1 WHERE account_id = :id", id=house.planner.id
+    )
+    await change(
+        house, "UPDATE tokens SET expires_at = 1 WHERE account_id = :id", id=house.dentist.id
+    )
 
     for person in (house.planner, house.dentist):
         answer = await person.ask("GET", f"{API}/cases")

@@ -98,7 +98,7 @@ async def test_a_refused_method_is_told_which_ones_there_are(house: House) -> No
         b"GET /\xd9\xa1" + MARK + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"X-" + MARK + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
-    ids="none version header header-size length lengths line path method".split(),
+    ids=["none", "version", "header", "size", "length", "lengths", "line", "path", "method"],
 )
 async def test_what_is_not_http_is_refused_without_a_word_of_it(
     house: House, bytes_: bytes

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keys.signing import Verifier
-from tests.gateway.ground import SQLITE
+from tests.gateway.ground import SQLITE, until
 from tests.house import API, House
 
 pytestmark = SQLITE
@@ -37,9 +35,13 @@ async def test_a_part_that_fails_is_named_and_nothing_else(house: House) -> None
 
 async def test_the_checkpoint_is_signed_by_the_published_key(house: House) -> None:
     await house.dentist.new_case()
-    async with asyncio.timeout(20):
-        while (note := await house.stranger.ask("GET", f"{API}/log/checkpoint")).status == 404:
-            await asyncio.sleep(0.05)
+    path = f"{API}/log/checkpoint"
+
+    async def is_signed() -> bool:
+        return (await house.stranger.ask("GET", path)).status == 200
+
+    await until(is_signed)
+    note = await house.stranger.ask("GET", path)
 
     verifier = Verifier.parse(house.settings.log_key_path.read_text().strip())
     text = verifier.open_note(note.text)

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterator
 
-
 from tests.gateway.ground import SQLITE, refused
 from tests.house import API, PATIENT, TUS, House
 from tests.scans import CORPUS
@@ -129,7 +128,7 @@ async def test_no_string_signs_anybody_in(house: House) -> None:
 async def test_half_a_surrogate_pair_is_refused_wherever_it_stands(house: House) -> None:
     half = r'"\ud800"'
     bodies = {
-        f"{API}/cases": f'{{"patient": {{"name": {half}, "birth_date": "2001-02-03", "number": "1"}}}}',
+        f"{API}/cases": f'{{"patient": {{"name": {half}}}}}',
         f"{API}/cases/search": f'{{"patient_name": {half}}}',
         f"{API}/session": f'{{"email": {half}, "password": {half}}}',
         f"{API}/cases/search?x=1": f'{{{half}: "1"}}',

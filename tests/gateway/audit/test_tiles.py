@@ -45,8 +45,22 @@ def test_a_tile_has_the_path_of_the_specification(tile: Tile, path: str) -> None
 
 @pytest.mark.parametrize(
     "path",
-    ["", "0", "0/0", "64/000", "00/000", "0/x000/001", "0/001/002", "0/000.p/0", "0/000.p/256"]
-    + ["0/000.p/01", "0/000.p/1\n", "-1/000", "0/\u0660\u0660\u0660", "0/../000"],
+    [
+        "",
+        "0",
+        "0/0",
+        "64/000",
+        "00/000",
+        "0/x000/001",
+        "0/001/002",
+        "0/000.p/0",
+        "0/000.p/256",
+        "0/000.p/01",
+        "0/000.p/1\n",
+        "-1/000",
+        "0/\u0660\u0660\u0660",
+        "0/../000",
+    ],
 )
 def test_no_other_path_is_a_tile(path: str) -> None:
     with pytest.raises(ValueError, match="path of a tile"):

@@ -125,7 +125,7 @@ def lies(report: Report) -> list[tuple[str, int | None]]:
     return [(finding.lie.value, finding.index) for finding in report.findings]
 
 
-def altered(event: LoggedEvent, **groups: dict[str, Any]) -> LoggedEvent:
+def altered(event: LoggedEvent, /, **groups: dict[str, Any]) -> LoggedEvent:
     """The event with other values in its record."""
     record = json.loads(event.record or "")
     for group, values in groups.items():

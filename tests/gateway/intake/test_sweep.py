@@ -93,7 +93,9 @@ async def test_uploads_whose_time_ran_out_end_with_all_they_brought(house: House
 
     swept = await house.rooms.sweeper.sweep()
     assert swept.expired_uploads == 1
-    files = {file["id"]: file for file in (await house.dentist.get(f"{API}/cases/{case_id}"))["files"]}
+    files = {
+        file["id"]: file for file in (await house.dentist.get(f"{API}/cases/{case_id}"))["files"]
+    }
     assert (files[late_id]["state"], files[late_id]["name"]) == ("expired", None)
     assert files[running_id]["state"] == "receiving"
     left = await stored(house)

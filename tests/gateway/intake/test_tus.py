@@ -28,7 +28,10 @@ async def create(house: House, case_id: str, body: bytes | None = None, **header
 
 
 async def test_options_says_what_is_spoken_here(house: House) -> None:
-    for path in (f"{API}/cases/{await house.dentist.new_case()}/files", f"{API}/uploads/{'a' * 43}"):
+    for path in (
+        f"{API}/cases/{await house.dentist.new_case()}/files",
+        f"{API}/uploads/{'a' * 43}",
+    ):
         answer = await house.stranger.ask("OPTIONS", path)
         assert answer.status == 204
         assert answer.headers["Tus-Version"] == answer.headers["Tus-Resumable"] == "1.0.0"
@@ -58,7 +61,7 @@ async def test_every_request_names_the_version_of_tus(house: House) -> None:
     case_id = await house.dentist.new_case()
     address, _ = await house.dentist.begin_upload(case_id, 9)
     for version in ("", "0.2.2", "1.0.1"):
-        answers = [await create(house, case_id, **{"Tus_Resumable": version})]
+        answers = [await create(house, case_id, Tus_Resumable=version)]
         for method in ("HEAD", "PATCH", "DELETE"):
             headers = {"Tus-Resumable": version} if version else {}
             answers.append(await house.dentist.ask(method, address, headers=headers))
@@ -129,8 +132,9 @@ async def test_each_kind_has_its_largest_size(house: House) -> None:
     case_id = await house.dentist.new_case()
     for kind, limit in limits.items():
         metadata = f"filename eA==,kind {base64.b64encode(kind.encode()).decode()}"
-        more = {"Upload_Metadata": metadata, "Upload_Length": str(limit + 1)}
-        refused(await create(house, case_id, **more), 413, "too_large")
+        length = str(limit + 1)
+        answer = await create(house, case_id, Upload_Metadata=metadata, Upload_Length=length)
+        refused(answer, 413, "too_large")
     assert (await create(house, case_id, Upload_Length=str(limits["scan"]))).status == 201
 
 
@@ -151,8 +155,8 @@ async def test_bytes_go_on_at_the_offset_and_nowhere_else(house: House) -> None:
         answer = await house.dentist.append(address, offset, b"x")
         problem = refused(answer, 409, "offset_mismatch")
         assert "byte 4" in problem["detail"]
-    for offset in ("", "-1", "4.0", "x"):
-        headers = {**TUS, **BYTES} | ({"Upload-Offset": offset} if offset else {})
+    for wrong in ("", "-1", "4.0", "x"):
+        headers = {**TUS, **BYTES} | ({"Upload-Offset": wrong} if wrong else {})
         answer = await house.dentist.ask("PATCH", address, headers=headers, data=b"x")
         refused(answer, 422, "invalid_input")
     assert await house.dentist.offset(address) == 4
@@ -244,9 +248,7 @@ async def test_what_a_slow_request_has_brought_is_told_and_kept(house: House) ->
         yield b"more"
 
     headers = {**TUS, **BYTES, "Upload-Offset": "0"}
-    patch = asyncio.create_task(
-        house.dentist.ask("PATCH", address, headers=headers, data=slowly())
-    )
+    patch = asyncio.create_task(house.dentist.ask("PATCH", address, headers=headers, data=slowly()))
     await sent.wait()
     async with asyncio.timeout(10):
         while await house.dentist.offset(address) != 4:

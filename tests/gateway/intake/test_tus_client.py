@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
 from tusclient.client import TusClient
 
@@ -23,12 +24,12 @@ async def test_tuspy_uploads_in_pieces_and_goes_on_after_a_break(house: House) -
     def upload() -> None:
         client = TusClient(url, {"Authorization": f"Bearer {house.dentist.token}"})
         stream = io.BytesIO(SCAN)
-        first = client.uploader(file_stream=stream, chunk_size=500_000, metadata=METADATA)
+        first: Any = client.uploader(file_stream=stream, chunk_size=500_000, metadata=METADATA)
         first.upload_chunk()
         first.upload_chunk()
         assert first.offset == 1_000_000
         # Another process, which knows the address alone.
-        second = TusClient(url).uploader(file_stream=stream, chunk_size=700_000, url=first.url)
+        second: Any = TusClient(url).uploader(file_stream=stream, chunk_size=700_000, url=first.url)
         assert second.offset == 1_000_000
         second.upload()
         assert second.offset == len(SCAN)
@@ -39,4 +40,3 @@ async def test_tuspy_uploads_in_pieces_and_goes_on_after_a_break(house: House) -
     verdict = await house.dentist.verdict(case_id, file["id"])
     assert (verdict["state"], verdict["name"]) == ("accepted", "upper.stl")
     assert (await house.dentist.download(case_id, file["id"]))[84:] != b""
-

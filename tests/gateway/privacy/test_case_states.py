@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tests.gateway.ground import SQLITE, UNKNOWN, change, refused
-from tests.house import API, BYTES, SCAN, TUS, Answer, House
+from tests.house import API, BYTES, SCAN, TUS, Answer, House, Person
 
 STATES = ("draft", "submitted", "planning", "completed", "erased", "frozen")
 ACTS = ("submit", "assign", "complete", "upload", "plan", "remove", "download", "events")
@@ -26,27 +27,21 @@ ALLOWED = {
 
 async def act(house: House, name: str, case_id: str, file_id: str) -> Answer:
     """One act by whoever may do it."""
-    path = f"{API}/cases/{case_id}"
-    begin = {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename eA==,kind c2Nhbg=="}
-    plan = {**begin, "Upload-Metadata": "filename eA==,kind cGxhbg=="}
+    scan = {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename eA==,kind c2Nhbg=="}
+    plan = {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename eA==,kind cGxhbg=="}
     assigned = {"email": house.planner.email}
-    match name:
-        case "submit":
-            return await house.dentist.ask("POST", f"{path}/submission")
-        case "assign":
-            return await house.coordinator.ask("POST", f"{path}/assignments", json=assigned)
-        case "complete":
-            return await house.planner.ask("POST", f"{path}/completion")
-        case "upload":
-            return await house.dentist.ask("POST", f"{path}/files", headers=begin)
-        case "plan":
-            return await house.planner.ask("POST", f"{path}/files", headers=plan)
-        case "remove":
-            return await house.dentist.ask("DELETE", f"{path}/files/{file_id}")
-        case "download":
-            return await house.dentist.ask("GET", f"{path}/files/{file_id}/content")
-        case _:
-            return await house.dentist.ask("GET", f"{path}/events")
+    acts: dict[str, tuple[Person, str, str, dict[str, Any]]] = {
+        "submit": (house.dentist, "POST", "submission", {}),
+        "assign": (house.coordinator, "POST", "assignments", {"json": assigned}),
+        "complete": (house.planner, "POST", "completion", {}),
+        "upload": (house.dentist, "POST", "files", {"headers": scan}),
+        "plan": (house.planner, "POST", "files", {"headers": plan}),
+        "remove": (house.dentist, "DELETE", f"files/{file_id}", {}),
+        "download": (house.dentist, "GET", f"files/{file_id}/content", {}),
+        "events": (house.dentist, "GET", "events", {}),
+    }
+    person, method, end, more = acts[name]
+    return await person.ask(method, f"{API}/cases/{case_id}/{end}", **more)
 
 
 @SQLITE

@@ -51,7 +51,10 @@ async def test_the_planner_sees_pseudonym_age_and_clean_notes_and_nothing_else(
 
     assert case["patient"] is None
     assert case["age_years"] == age_today()
-    assert case["notes"] == "Mej. [name] ([number], geb. [birth_date]), BSN [bsn]: crowding, 3 mm at 31"
+    assert (
+        case["notes"]
+        == "Mej. [name] ([number], geb. [birth_date]), BSN [bsn]: crowding, 3 mm at 31"
+    )
     assert len(case["pseudonym"]) == 14
     assert [file["name"] for file in case["files"]] == [None]
     assert case["files"][0]["report"]["triangles"] > 0

@@ -16,9 +16,8 @@ from keys.secret import SecretKey
 from storage import erasures, keystore, nodes
 from storage.errors import StaleKeyVersionError
 from storage.schema import wrapped_keys
+from tests.gateway.ground import until
 from tests.house import API, PASSPHRASE, PATIENT, SCAN, House
-
-BEATS = 15.0
 
 
 async def step_of(house: House) -> str:
@@ -34,18 +33,20 @@ async def ask_to_erase(house: House, case_id: str) -> None:
 
 
 async def wait_for_step(house: House, step: str) -> None:
-    async with asyncio.timeout(BEATS):
-        while True:
-            async with house.rooms.main.reading() as connection:
-                if await erasures.punctures_at(connection, step):
-                    return
-            await asyncio.sleep(0.02)
+    async def is_there() -> bool:
+        async with house.rooms.main.reading() as connection:
+            return bool(await erasures.punctures_at(connection, step))
+
+    await until(is_there)
 
 
 async def wait_until_erased(house: House, case_id: str) -> None:
-    async with asyncio.timeout(BEATS):
-        while (await house.dentist.get(f"{API}/cases/{case_id}/erasure"))["step"] != "done":
-            await asyncio.sleep(0.05)
+    path = f"{API}/cases/{case_id}/erasure"
+
+    async def is_done() -> bool:
+        return bool((await house.dentist.get(path))["step"] == "done")
+
+    await until(is_done)
 
 
 async def test_an_erasure_waits_until_the_other_process_has_let_go_of_the_key(
@@ -134,8 +135,7 @@ async def test_cases_begun_while_the_key_moves_on_all_open_afterwards(house: Hou
     made: list[str] = []
 
     async def go_on() -> None:
-        for _ in range(10):
-            made.append(await house.dentist.new_case())
+        made.extend([await house.dentist.new_case() for _ in range(10)])
 
     await asyncio.gather(*(house.dentist.erase(case_id) for case_id in erased), go_on())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,7 +11,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.accesslog.event import AccessEvent
+from storage.accesslog.event import AccessEvent, numbered
 from tests.storage.accesslog.log_ground import event
 
 ids = st.none() | st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=40)
@@ -34,6 +35,35 @@ def test_an_event_comes_back_from_its_record_as_it_was(**changes: object) -> Non
     assert AccessEvent.from_record(record) == original
     assert rfc8785.dumps(record)
     assert None not in [value for group in record.values() for value in group.values()]
+
+
+@given(
+    number=st.integers(1, 2**53 - 1),
+    actor_id=texts,
+    request_id=texts | st.just('},"object":{'),
+    object_type=st.none() | texts,
+    detail=st.dictionaries(
+        st.text(string.printable) | st.sampled_from(['},"object":{', "object"]),
+        texts | whole_numbers | st.booleans() | st.lists(texts),
+    ),
+)
+def test_the_committed_text_is_rfc_8785_canonical_json(number: int, **changes: object) -> None:
+    original = event(1, **changes)  # type: ignore[arg-type]
+
+    text = original.canonical()
+
+    assert text.encode() == rfc8785.dumps(original.to_record())
+    committed = numbered(text, number)
+    assert committed.encode() == rfc8785.dumps(original.to_record() | {"number": number})
+    assert json.loads(committed)["number"] == number
+
+
+@pytest.mark.parametrize(
+    "detail", [{"x": 1.5}, {"x": 2**53}, {"é": 1}, {"x": ["\ud800"]}, {"x": [1]}, {"x": {}}]
+)
+def test_what_has_no_one_text_is_not_committed_to(detail: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"canonical form|surrogates"):
+        event(1, detail=detail).canonical()
 
 
 def test_the_record_groups_the_fields_of_nen_7513() -> None:
