@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import ipaddress
 import multiprocessing
 import os
-import resource
 import signal
 import socket
 import sys
@@ -27,12 +25,11 @@ from gateway.access.policy import Action
 from gateway.api.server import make_runner
 from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
+from gateway.process import configure_log, keep_to_itself
 from gateway.settings import Settings, settings_changed
 
 GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
 BACKLOG = 1024
-PR_SET_DUMPABLE = 4
-MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 
 log = structlog.get_logger()
 
@@ -156,17 +153,6 @@ async def _sweep(rooms: Rooms) -> None:
         await asyncio.sleep(rooms.settings.sweep_minutes * 60)
 
 
-def keep_to_itself() -> None:
-    """No core dumps, not dumpable, files for this user alone, memory out of swap if allowed."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    # With a limit on locked memory the first large upload would fail instead: then do without.
-    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
-        libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
-
-
 def _run(main: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
@@ -267,15 +253,3 @@ def _check_parser() -> None:
             "kluis: aiohttp runs without its C parser, whose Python twin has let smuggled "
             "requests through; reinstall aiohttp from a wheel for this platform"
         )
-
-
-def configure_log() -> None:
-    """JSON lines on stderr: a decoded newline in a text log would forge entries."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -7,13 +7,14 @@ Sources, first wins: what the command line gives, the environment (`KLUIS_...`),
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -39,7 +40,12 @@ def _listed(given: object) -> object:
     return [part.strip() for part in given.split(",") if part.strip()]
 
 
+def _addresses(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_address(address)) for address in given)
+
+
 Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Addresses = Annotated[Several, AfterValidator(_addresses)]
 
 
 class Settings(BaseSettings):
@@ -64,7 +70,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; plain HTTP, so loopback")
     port: int = Field(8460, ge=0, le=65535, description="port to listen on; 0: any free one")
     workers: int = Field(1, ge=1, le=64, description="serving processes")
-    trusted_proxies: Several = Field(
+    trusted_proxies: Addresses = Field(
         (), description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
     )
     log_origin: str = Field(

@@ -11,6 +11,7 @@ import typer
 from gateway.cli import options, texts
 from gateway.cli.output import Output
 from gateway.cli.texts import Words
+from gateway.process import configure_log, keep_to_itself
 from gateway.witness import open_witness, set_up
 
 app = options.group("witness", "A witness of an access log: cosigns only what extends what it saw.")
@@ -52,9 +53,7 @@ async def serve(
     as_json: options.Json = False,
 ) -> None:
     """Cosign until SIGINT or SIGTERM."""
-    # The server's side brings SQLAlchemy along; `init` need not wait for it.
-    from gateway.api import witness  # noqa: PLC0415
-    from gateway.serve import configure_log, keep_to_itself  # noqa: PLC0415
+    from gateway.api import witness  # noqa: PLC0415 - aiohttp, which `init` need not wait for
 
     keep_to_itself()
     configure_log()

@@ -1,0 +1,36 @@
+"""What a process that serves does for itself first: keep its memory private, log in JSON."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+
+import structlog
+
+PR_SET_DUMPABLE = 4
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+
+
+def keep_to_itself() -> None:
+    """No core dumps, not dumpable, files for this user alone, memory out of swap if allowed."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # With a limit on locked memory the first large upload would fail instead: then do without.
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+
+
+def configure_log() -> None:
+    """JSON lines on stderr: a decoded newline in a text log would forge entries."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
