@@ -73,12 +73,16 @@ async def serve(
         runner = make_runner(rooms.services, GRACE_SECONDS)
         await runner.setup()
         try:
-            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            site = web.SockSite(runner, listener, backlog=BACKLOG)
+            await site.start()
             ready()
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 raise UnavailableError
+            # Refused at once, new clients can go elsewhere; in the backlog they would wait in vain.
+            await site.stop()
+            listener.close()
         finally:
             await runner.cleanup()
 
@@ -227,6 +231,7 @@ class _Supervisor:
 
     def _end(self, number: int, _frame: object) -> None:
         self._ending = True
+        self._given[2].close()  # ours alone: each process closes its own
         for child in self._children:
             if child.pid is not None and child.is_alive():
                 os.kill(child.pid, number)

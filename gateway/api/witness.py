@@ -13,7 +13,10 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from gateway.errors import InvalidInputError
 from gateway.witness import RefusedError, Witnessing
+from keys.errors import SignatureError
+from storage.errors import LogInconsistentError
 
 BODY_LIMIT = 128 * 1024  # bytes: a proof, and a note with sixteen post-quantum signatures
 
@@ -32,6 +35,10 @@ def make_application(witnessing: Witnessing) -> web.Application:
             kind = "text/x.tlog.size" if refused.status == 409 else "text/plain"  # noqa: PLR2004
             _log.warning("refused", status=refused.status, reason=refused.reason)
             return _text(f"{refused.reason}\n", refused.status, kind)
+        except (OSError, LogInconsistentError, SignatureError) as error:
+            # What it remembers cannot be read or written: then it vouches for nothing.
+            _log.error("not_cosigned", error=type(error).__name__)
+            return _text("cannot cosign now\n", 503)
         return _text(line)
 
     async def latest(request: web.Request) -> web.Response:
@@ -57,7 +64,7 @@ async def serve(
         listening: Told the address once requests are answered.
 
     Raises:
-        OSError: It cannot listen there.
+        InvalidInputError: It cannot listen there.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,7 +72,11 @@ async def serve(
     runner = web.AppRunner(make_application(witnessing), access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            reason = "cannot listen there; choose another one"
+            raise InvalidInputError(field="port", reason=reason) from None
         bound = runner.addresses[0]
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         listening(f"http://{name}:{bound[1]}")
