@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= ./demo
+JOBS   ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check format lock clean
@@ -28,8 +29,8 @@ develop: $(VENV)/.developed ## the same, with the tools for tests and checks
 demo: install ## start Kluis with sample accounts and a sample case, on 127.0.0.1:8460
 	$(BIN)/kluis demo --data $(DEMO)
 
-test: develop ## the whole test suite
-	$(BIN)/pytest
+test: develop ## the whole test suite, JOBS files at a time
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 check: develop ## formatting, lint, types, import rules, spelling, and the suite
 	$(BIN)/ruff format --check .

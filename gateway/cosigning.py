@@ -8,6 +8,7 @@ require. Whatever goes wrong here is logged and tried again: no witness can hold
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import InvalidInputError
 from gateway.ids import now
@@ -28,7 +30,7 @@ from storage.accesslog.publishing import Published
 from storage.database import Database
 
 INTERVAL = 1.0  # seconds between two looks for a new checkpoint
-RETRY = 30.0  # seconds until a witness that failed is asked again
+RETRY = 30.0  # seconds at the most until a witness that failed is asked again
 TIMEOUT = ClientTimeout(total=10.0)
 ANSWER_LIMIT = 64 * 1024  # bytes; sixteen post-quantum signature lines fit
 LEASE = "cosigning"
@@ -93,9 +95,12 @@ class Cosigning:
 
     async def run(self) -> None:
         """Ask until cancelled; ends at once where there is nobody to ask."""
-        async with self._session() as session, asyncio.TaskGroup() as tasks:
-            for witness in self._witnesses:
-                tasks.create_task(self._keep_asking(session, witness))
+        try:
+            async with self._session() as session, asyncio.TaskGroup() as tasks:
+                for witness in self._witnesses:
+                    tasks.create_task(self._keep_asking(session, witness))
+        finally:
+            await self._let_go()
 
     async def step(self) -> None:
         """Have the last checkpoint cosigned by every witness that has not yet.
@@ -113,13 +118,14 @@ class Cosigning:
         return ClientSession(timeout=TIMEOUT, cookie_jar=DummyCookieJar())
 
     async def _keep_asking(self, session: ClientSession, witness: Witness) -> None:
+        pause = INTERVAL
         while True:
-            pause = INTERVAL
             try:
                 if await self._leads():
                     await self._ask(session, witness)
+                pause = INTERVAL
             except Exception as problem:  # noqa: BLE001 - it is asked again; the log goes on
-                pause = RETRY
+                pause = min(2 * pause, RETRY)
                 _log.warning(
                     "witness_failed",
                     witness=witness.cosigner.name,
@@ -136,6 +142,12 @@ class Cosigning:
             self._renew_at = moment + LIFETIME / 2
             self._lease = await leases.acquire(self._main, LEASE, self._holder, LIFETIME, moment)
         return self._lease is not None
+
+    async def _let_go(self) -> None:
+        if self._lease is not None:
+            # The database may be what we are stopping for; the lease then runs out by itself.
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                await leases.release(self._main, self._lease)
 
     async def _ask(self, session: ClientSession, witness: Witness) -> None:
         key = witness.cosigner.vkey

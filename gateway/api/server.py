@@ -123,7 +123,7 @@ def make_application(services: Services) -> web.Application:
         part.operations.register(app)
     house.describe(app, OPERATIONS)
     app.on_startup.append(check_declared)
-    app.on_response_prepare.extend((_check_traced, _add_headers, uploads.name_version))
+    app.on_response_prepare.extend((_cut_untraced, _add_headers, uploads.name_version))
     return app
 
 
@@ -134,7 +134,7 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     traces.set([])
     try:
         response = await handler(request)
-        await _check_traced(request, response)
+        _check_traced(request, response)
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: nothing of it is shown
@@ -161,10 +161,8 @@ async def check_declared(app: web.Application) -> None:
             raise UntracedError(f"{route.method} {path} declares no act, and is not open to all")
 
 
-async def _check_traced(request: web.Request, response: web.StreamResponse) -> None:
-    """Let no success out that left no event, before its first byte.
-
-    Whatever a handler forgot: what it found stays here, and who asked gets an error.
+def _check_traced(request: web.Request, response: web.StreamResponse) -> None:
+    """Let no success out that left no event, whatever its handler forgot.
 
     Raises:
         UntracedError: Names the handler.
@@ -175,6 +173,16 @@ async def _check_traced(request: web.Request, response: web.StreamResponse) -> N
         declared = {(entry.method, entry.path): entry.action for entry in OPERATIONS}
         if declared.get((request.method, path)) is not None or path not in OPEN:
             raise UntracedError(f"{request.method} {path} left no event")
+
+
+async def _cut_untraced(request: web.Request, response: web.StreamResponse) -> None:
+    """The same for what a handler sends itself: there, only the connection is left to end."""
+    try:
+        _check_traced(request, response)
+    except UntracedError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -9,6 +9,7 @@ import typer
 from gateway.cli import options, texts
 from gateway.cli.client import JsonObject, connect
 from gateway.cli.errors import FAILED
+from gateway.cli.operator import rooms_of
 from gateway.cli.output import Output, table
 from gateway.settings import Settings, load
 from keys.errors import KeyringMissingError
@@ -56,8 +57,18 @@ async def verify(data: options.Data = None, as_json: options.Json = False) -> No
     raise typer.Exit(FAILED)
 
 
+async def prune(data: options.Data = None, as_json: options.Json = False) -> None:
+    """Delete records older than `log_years` for good; every proof stays valid."""
+    from gateway.access.actors import operator  # noqa: PLC0415 - see operator.rooms_of
+
+    async with rooms_of(data) as rooms:
+        pruned = await rooms.retention.prune(operator())
+    Output(as_json).answer({"pruned": pruned}, texts.LOG_PRUNED.say(pruned=pruned))
+
+
 options.command(app, "show", example="kluis log show CASE")(show)
 options.command(app, "verify", example="kluis log verify --data ./data")(verify)
+options.command(app, "prune", example="kluis log prune --data ./data")(prune)
 
 
 def _public_key(settings: Settings) -> str:

@@ -91,6 +91,10 @@ SWEPT = Words(
     "Verwijderd: {expired_uploads} verlopen uploads, {orphan_blobs} losse blobs,"
     " {orphan_keys} losse sleutels, {unfinished_blobs} onvoltooide blobs.",
 )
+LOG_PRUNED = Words(
+    "Deleted {pruned} records whose legal term ended.",
+    "{pruned} regels verwijderd waarvan de wettelijke termijn is verstreken.",
+)
 LOG_WHOLE = Words(
     "The access log is whole: {size} entries, root {root}. {pending} events wait for their place.",
     "Het logboek is heel: {size} regels, wortel {root}. {pending} gebeurtenissen wachten op hun"

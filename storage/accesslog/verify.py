@@ -186,8 +186,11 @@ class _Verifier:
             signed.setdefault(self.head.size, []).append(self.head)
         for leaf in leaves:
             self.tree.append(leaf)
-            for head in signed.get(self.tree.size, ()):
+            heads = signed.get(self.tree.size, ())
+            for head in heads:
                 self._check_signed(head)
+            if heads:
+                self.covered = self.tree.size
 
     def _check_signed(self, head: Head) -> None:
         try:
@@ -201,7 +204,6 @@ class _Verifier:
                 self.covered,
                 f"entries {self.covered} to {head.size - 1} are not those that were signed",
             )
-        self.covered = head.size
 
     def _end(self) -> None:
         """Nothing is signed, and no tile stored, beyond the last entry."""

@@ -19,7 +19,7 @@ from aiohttp import web
 from sqlalchemy import delete
 
 from gateway.app import log_verifier
-from gateway.cosigning import Cosigning, RefusedError, Witness
+from gateway.cosigning import LIFETIME, Cosigning, RefusedError, Witness
 from gateway.errors import InvalidInputError
 from gateway.settings import Settings
 from gateway.witness import set_up
@@ -124,6 +124,17 @@ async def test_the_public_checkpoint_carries_the_cosignature_of_every_witness(
         )
         grown = open_checkpoint(note, log_verifier(settings.log_key_path).open_note)
         assert grown.size > size
+
+
+async def test_a_house_that_starts_again_goes_on_asking_at_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with witness(tmp_path / "one", "w.example", public_key(settings)) as one:
+        chosen = settings.model_copy(update={"witnesses": (one.entry,)})
+        async with open_house(chosen) as house:
+            before = await shown(house, is_cosigned_by(one))
+        async with open_house(chosen) as house, asyncio.timeout(LIFETIME.total_seconds() / 2):
+            await shown(house, lambda text: text != before and is_cosigned_by(one)(text))
 
 
 async def test_a_witness_that_is_away_holds_nothing_back(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 
 import pytest
@@ -15,27 +15,24 @@ pytestmark = SQLITE
 LOGOUT = ("DELETE", f"{API}/session")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"X-CSRF-Token": ""},
-        {"X-CSRF-Token": "0" * 64},
-        {"X-CSRF-Token": "\u00e9"},
-        {"Origin": "https://evil.invalid"},
-        {"Origin": "null"},
-        {"Origin": "https://127.0.0.1"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-    ids=str,
-)
-async def test_a_change_that_our_page_did_not_ask_for_is_refused(
-    house: House, headers: Mapping[str, str]
-) -> None:
-    browser = await signed_in(house)
+NOT_OUR_PAGE = [
+    {"X-CSRF-Token": ""},
+    {"X-CSRF-Token": "0" * 64},
+    {"X-CSRF-Token": "\u00e9"},
+    {"Origin": "https://evil.invalid"},
+    {"Origin": "null"},
+    {"Origin": "https://127.0.0.1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
 
-    refused(await browser.ask(*LOGOUT, headers=headers), 403, "cross_site")
-    assert (await browser.ask("GET", f"{API}/session")).status == 200
+
+async def test_a_change_that_our_page_did_not_ask_for_is_refused(house: House) -> None:
+    for headers in NOT_OUR_PAGE:
+        browser = await signed_in(house)
+
+        refused(await browser.ask(*LOGOUT, headers=headers), 403, "cross_site")
+        assert (await browser.ask("GET", f"{API}/session")).status == 200
 
 
 async def test_our_own_page_is_let_through(house: House) -> None:

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import pytest
-
 from gateway.api.server import HEADERS
 from tests.gateway.ground import SQLITE, UNKNOWN, refused
 from tests.house import API, House
@@ -43,38 +41,39 @@ def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"GET /" + MARK,
-        b"GET /api/v1/cases/../cases",
-        b"GET /api/v1/%2e%2e/healthz",
-        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%2fevents",
-        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%00",
-        b"GET /api/v1/cases/" + UNKNOWN.upper().encode() + b"x",
-        b"GET /api/v1/cases/" + UNKNOWN.encode() + b"/",
-        b"GET //api/v1/cases",
-        b"GET /api/v1/uploads/" + b"a" * 44,
-        b"GET /api/v1/cases/%ff",
-    ],
-)
-async def test_a_path_that_is_not_exactly_one_of_ours_is_not_found(
-    house: House, line: bytes
-) -> None:
-    answer = await raw(house, request(line))
-
-    assert answer.status in {404, 400}
-    assert b"application/problem+json" in answer.head
-    assert MARK not in answer.head + answer.body
+NOT_OURS = [
+    b"GET /" + MARK,
+    b"GET /api/v1/cases/../cases",
+    b"GET /api/v1/%2e%2e/healthz",
+    b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%2fevents",
+    b"GET /api/v1/cases/" + UNKNOWN.encode() + b"%00",
+    b"GET /api/v1/cases/" + UNKNOWN.upper().encode() + b"x",
+    b"GET /api/v1/cases/" + UNKNOWN.encode() + b"/",
+    b"GET //api/v1/cases",
+    b"GET /api/v1/uploads/" + b"a" * 44,
+    b"GET /api/v1/cases/%ff",
+]
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "DELETE", "PROPFIND"])
-async def test_a_method_that_the_address_has_not_is_refused(house: House, method: str) -> None:
-    answer = await raw(house, request(f"{method} /api/v1/cases".encode(), MARK + b": " + MARK))
+async def test_a_path_that_is_not_exactly_one_of_ours_is_not_found(house: House) -> None:
+    for line in NOT_OURS:
+        answer = await raw(house, request(line))
 
-    assert answer.status == 405
-    assert b"application/problem+json" in answer.head
-    assert MARK not in answer.body
+        assert answer.status in {404, 400}, line
+        assert b"application/problem+json" in answer.head
+        assert MARK not in answer.head + answer.body
+
+
+METHODS = ["TRACE", "PUT", "PATCH", "DELETE", "PROPFIND"]
+
+
+async def test_a_method_that_the_address_has_not_is_refused(house: House) -> None:
+    for method in METHODS:
+        answer = await raw(house, request(f"{method} /api/v1/cases".encode(), MARK + b": " + MARK))
+
+        assert answer.status == 405, method
+        assert b"application/problem+json" in answer.head
+        assert MARK not in answer.body
 
 
 async def test_a_refused_method_is_told_which_ones_there_are(house: House) -> None:
@@ -84,62 +83,59 @@ async def test_a_refused_method_is_told_which_ones_there_are(house: House) -> No
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
-@pytest.mark.parametrize(
-    "bytes_",
-    [
-        MARK + b"\r\n\r\n",
-        b"GET /healthz HTTP/9.9\r\n" + MARK + b"\r\n\r\n",
-        b"GET /" + MARK + b" HTTP/1.1\r\nHost: x\r\nBroken header " + MARK + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + MARK * 2000 + b"\r\n\r\n",
-        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: +" + MARK + b"\r\n\r\n",
-        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n" + MARK,
-        b"GET /" + MARK * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /\xd9\xa1" + MARK + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"X-" + MARK + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
-    ],
-    ids=["none", "version", "header", "size", "length", "lengths", "line", "path", "method"],
-)
-async def test_what_is_not_http_is_refused_without_a_word_of_it(
-    house: House, bytes_: bytes
-) -> None:
-    answer = await raw(house, bytes_)
-
-    assert answer.status == 400
-    assert MARK not in answer.head + answer.body
-    assert b"aiohttp" not in answer.head + answer.body
-    assert b"application/problem+json" in answer.head
+NOT_HTTP = [
+    MARK + b"\r\n\r\n",
+    b"GET /healthz HTTP/9.9\r\n" + MARK + b"\r\n\r\n",
+    b"GET /" + MARK + b" HTTP/1.1\r\nHost: x\r\nBroken header " + MARK + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nX: " + MARK * 2000 + b"\r\n\r\n",
+    b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: +" + MARK + b"\r\n\r\n",
+    b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n" + MARK,
+    b"GET /" + MARK * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /\xd9\xa1" + MARK + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"X-" + MARK + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
+]
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"Authorization: Bearer \xff\xfe",
-        b"Authorization: Bearer " + "\u00e9".encode(),
-        b"Authorization: Bearer " + b"x" * 7000,
-        b"Authorization: Basic eDp4",
-        b"Authorization:",
-        b"Cookie: kluis=\xff\xfe",
-        b'Cookie: kluis="\\377"',
-        b"Cookie: kluis=" + b"x" * 7000,
-        b"Cookie: ;;;=;kluis",
-    ],
-)
-async def test_no_token_and_no_cookie_is_a_fault(house: House, header: bytes) -> None:
-    answer = await raw(house, request(b"GET /api/v1/cases", header))
+async def test_what_is_not_http_is_refused_without_a_word_of_it(house: House) -> None:
+    for bytes_ in NOT_HTTP:
+        answer = await raw(house, bytes_)
 
-    assert answer.status == 401, answer.body
-    assert b"application/problem+json" in answer.head
+        assert answer.status == 400, bytes_
+        assert MARK not in answer.head + answer.body
+        assert b"aiohttp" not in answer.head + answer.body
+        assert b"application/problem+json" in answer.head
 
 
-@pytest.mark.parametrize(
-    "header",
-    [b"X-CSRF-Token: \xff\xfe", b"Origin: \xff", b"Sec-Fetch-Site: \xff", b"Host: \xff"],
-)
-async def test_no_header_of_a_page_is_a_fault(house: House, header: bytes) -> None:
-    lines = (b"Cookie: kluis=" + b"x" * 43, header)
+CREDENTIALS = [
+    b"Authorization: Bearer \xff\xfe",
+    b"Authorization: Bearer " + "\u00e9".encode(),
+    b"Authorization: Bearer " + b"x" * 7000,
+    b"Authorization: Basic eDp4",
+    b"Authorization:",
+    b"Cookie: kluis=\xff\xfe",
+    b'Cookie: kluis="\\377"',
+    b"Cookie: kluis=" + b"x" * 7000,
+    b"Cookie: ;;;=;kluis",
+]
 
-    assert (await raw(house, request(b"DELETE /api/v1/session", *lines))).status in {400, 403}
+
+async def test_no_token_and_no_cookie_is_a_fault(house: House) -> None:
+    for header in CREDENTIALS:
+        answer = await raw(house, request(b"GET /api/v1/cases", header))
+
+        assert answer.status == 401, (header, answer.body)
+        assert b"application/problem+json" in answer.head
+
+
+PAGE_HEADERS = [b"X-CSRF-Token: \xff\xfe", b"Origin: \xff", b"Sec-Fetch-Site: \xff", b"Host: \xff"]
+
+
+async def test_no_header_of_a_page_is_a_fault(house: House) -> None:
+    for header in PAGE_HEADERS:
+        lines = (b"Cookie: kluis=" + b"x" * 43, header)
+        answer = await raw(house, request(b"DELETE /api/v1/session", *lines))
+        assert answer.status in {400, 403}, header
 
 
 async def test_no_header_of_an_upload_or_a_download_is_a_fault(house: House) -> None:
@@ -161,29 +157,27 @@ async def test_no_header_of_an_upload_or_a_download_is_a_fault(house: House) -> 
         assert answer.status == 422, (value, answer.body)
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"", "invalid_input"),
-        (b"{", "invalid_input"),
-        (b"\xff\xfe", "invalid_input"),
-        (b"[" * 100_000, "invalid_input"),
-        (b'{"a":' * 50_000, "invalid_input"),
-        (b"1" * 5_000, "invalid_input"),
-        (b"[]", "invalid_input"),
-        (b"null", "invalid_input"),
-        (b'"text"', "invalid_input"),
-        (b'{"patient": {"name": 1e400, "birth_date": NaN, "number": Infinity}}', "invalid_input"),
-        (b'{"patient": {"name": "a", "birth_date": "2001-02-30", "number": "1"}}', "invalid_input"),
-    ],
-)
-async def test_what_is_not_the_json_we_take_is_refused(
-    house: House, body: bytes, code: str
-) -> None:
-    headers = {"Content-Type": "application/json"}
-    answer = await house.dentist.ask("POST", f"{API}/cases", headers=headers, data=body)
+NOT_OUR_JSON = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"1" * 5_000,
+    b"[]",
+    b"null",
+    b'"text"',
+    b'{"patient": {"name": 1e400, "birth_date": NaN, "number": Infinity}}',
+    b'{"patient": {"name": "a", "birth_date": "2001-02-30", "number": "1"}}',
+]
 
-    refused(answer, 422, code)
+
+async def test_what_is_not_the_json_we_take_is_refused(house: House) -> None:
+    for body in NOT_OUR_JSON:
+        headers = {"Content-Type": "application/json"}
+        answer = await house.dentist.ask("POST", f"{API}/cases", headers=headers, data=body)
+
+        refused(answer, 422, "invalid_input")
 
 
 async def test_another_media_type_is_refused(house: House) -> None:
@@ -230,25 +224,23 @@ async def test_a_refused_value_is_never_quoted(house: House) -> None:
         assert secret not in answer.text
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/healthz"),
-        ("GET", f"{API}/openapi.json"),
-        ("GET", "/nowhere"),
-        ("PUT", f"{API}/cases"),
-        ("GET", f"{API}/cases"),
-        ("OPTIONS", f"{API}/uploads/{'a' * 43}"),
-        ("HEAD", f"{API}/uploads/{'a' * 43}"),
-    ],
-)
-async def test_every_answer_carries_what_keeps_a_browser_from_harm(
-    house: House, method: str, path: str
-) -> None:
-    answer = await house.stranger.ask(method, path)
+ANSWERED = [
+    ("GET", "/healthz"),
+    ("GET", f"{API}/openapi.json"),
+    ("GET", "/nowhere"),
+    ("PUT", f"{API}/cases"),
+    ("GET", f"{API}/cases"),
+    ("OPTIONS", f"{API}/uploads/{'a' * 43}"),
+    ("HEAD", f"{API}/uploads/{'a' * 43}"),
+]
 
-    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
-    assert "no-store" in HEADERS["Cache-Control"]
-    assert HEADERS["X-Content-Type-Options"] == "nosniff"
-    assert "Server" not in answer.headers
-    assert answer.headers["X-Request-Id"]
+
+async def test_every_answer_carries_what_keeps_a_browser_from_harm(house: House) -> None:
+    for method, path in ANSWERED:
+        answer = await house.stranger.ask(method, path)
+
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+        assert "no-store" in HEADERS["Cache-Control"]
+        assert HEADERS["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in answer.headers
+        assert answer.headers["X-Request-Id"]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from gateway.access.policy import Action
 from gateway.api import server
@@ -65,10 +65,8 @@ async def test_a_stream_that_was_not_logged_does_not_begin(
         return response
 
     async with serving_also(house, monkeypatch, forgetful) as dentist:
-        answer = await dentist.ask("GET", f"{API}/forgetful")
-
-    refused(answer, 500, "internal")
-    assert SECRET not in answer.body
+        with pytest.raises(ClientError):
+            await dentist.ask("GET", f"{API}/forgetful")
 
 
 @SQLITE
@@ -91,9 +89,9 @@ async def test_a_handler_that_nobody_declared_stops_the_start(house: House) -> N
     async def debug(request: web.Request) -> web.Response:
         return web.Response()
 
-    app.router.add_get("/debug", debug)
+    app.router.add_post("/debug", debug)
 
-    with pytest.raises(UntracedError, match="GET /debug"):
+    with pytest.raises(UntracedError, match="POST /debug"):
         await Runner(app).setup()
 
 

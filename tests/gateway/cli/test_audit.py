@@ -111,8 +111,11 @@ async def traffic(house: House) -> None:
     """Some events of the practice, each in its place."""
     for _ in range(4):
         await house.dentist.new_case()
-    async with asyncio.timeout(WAIT_SECONDS), house.rooms.main.reading() as connection:
-        while await connection.scalar(text("SELECT 1 FROM events WHERE number IS NULL")):
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            async with house.rooms.main.reading() as connection:
+                if not await connection.scalar(text("SELECT 1 FROM events WHERE number IS NULL")):
+                    break
             await asyncio.sleep(0.05)
 
 

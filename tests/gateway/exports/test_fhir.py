@@ -121,7 +121,7 @@ def test_an_act_on_one_object_claims_its_profile(
         {"action": "E"},
     ],
 )
-def test_what_lacks_anything_of_a_profile_claims_none(changes: dict[str, object]) -> None:
+def test_what_lacks_anything_of_a_profile_claims_none(changes: dict[str, Any]) -> None:
     resource = audit_event(entry(**changes), SPACE)
 
     assert "meta" not in resource
@@ -138,7 +138,7 @@ def test_what_lacks_anything_of_a_profile_claims_none(changes: dict[str, object]
         ({"stage": "refused", "code": "integrity.alarm", "action": "E"}, "8"),
     ],
 )
-def test_the_outcome_says_how_bad_it_is(changes: dict[str, object], outcome: str) -> None:
+def test_the_outcome_says_how_bad_it_is(changes: dict[str, Any], outcome: str) -> None:
     assert audit_event(entry(**changes), SPACE)["outcome"] == outcome
 
 

@@ -7,6 +7,7 @@ import re
 import zlib
 from datetime import date, timedelta, timezone
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_the_same_line_in_dutch() -> None:
         ({"stage": "outcome"}, "done"),
     ],
 )
-def test_a_refusal_and_a_break_are_shown_as_such(changes: dict[str, object], result: str) -> None:
+def test_a_refusal_and_a_break_are_shown_as_such(changes: dict[str, Any], result: str) -> None:
     page = Reader(written(Page(about()), entry(**changes)))
 
     assert page.rows[1][4] == result

@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,7 +56,7 @@ def test_a_message_has_the_parts_of_the_standard() -> None:
     ("changes", "priority"),
     [({"stage": "refused"}, "84"), ({"stage": "refused", "code": "integrity.alarm"}, "81")],
 )
-def test_what_needs_a_look_is_louder(changes: dict[str, object], priority: str) -> None:
+def test_what_needs_a_look_is_louder(changes: dict[str, Any], priority: str) -> None:
     assert message(entry(**changes), "host").startswith(f"<{priority}>1 ".encode())
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from gateway.privacy.patients import Patient
 from tests.gateway.ground import SQLITE, change, refused
 from tests.house import API, PATIENT, SCAN, House
@@ -60,16 +58,18 @@ async def test_the_planner_sees_pseudonym_age_and_clean_notes_and_nothing_else(
     assert case["files"][0]["report"]["triangles"] > 0
 
 
-@pytest.mark.parametrize("path", ["cases/{}", "cases", "cases/{}/files/{}", "cases/{}/archive"])
-async def test_no_answer_to_a_planner_holds_the_identity(house: House, path: str) -> None:
+SHOWN_TO_A_PLANNER = ["cases/{}", "cases", "cases/{}/files/{}", "cases/{}/archive"]
+
+
+async def test_no_answer_to_a_planner_holds_the_identity(house: House) -> None:
     case_id = await case_with_notes(house)
     file_id = (await house.dentist.get(f"{API}/cases/{case_id}"))["files"][0]["id"]
-    answer = await house.planner.ask("GET", f"{API}/{path.format(case_id, file_id)}")
-
-    assert answer.status == 200
-    everything = (str(answer.headers) + answer.body.decode("latin-1")).lower()
     identity = ("wilhelmina", "proefpersoon", "40917", "2001-02-03", "3 feb", "111222333")
-    assert [word for word in identity if word in everything] == []
+    for path in SHOWN_TO_A_PLANNER:
+        answer = await house.planner.ask("GET", f"{API}/{path.format(case_id, file_id)}")
+        assert answer.status == 200
+        everything = (str(answer.headers) + answer.body.decode("latin-1")).lower()
+        assert [word for word in identity if word in everything] == [], path
 
 
 async def test_the_coordinator_sees_that_there_is_a_case_and_opens_nothing(house: House) -> None:
@@ -114,12 +114,14 @@ async def test_a_list_is_read_page_by_page_newest_first(house: House) -> None:
     assert (await house.dentist.get(f"{API}/cases?state=completed"))["cases"] == []
 
 
-@SQLITE
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "state=x", "before=x", "y=1"])
-async def test_a_list_takes_no_other_question(house: House, query: str) -> None:
-    problem = refused(await house.dentist.ask("GET", f"{API}/cases?{query}"), 422, "invalid_input")
+NO_QUESTIONS = ["limit=0", "limit=201", "limit=x", "state=x", "before=x", "y=1"]
 
-    assert problem["field"] == query.partition("=")[0]
+
+@SQLITE
+async def test_a_list_takes_no_other_question(house: House) -> None:
+    for query in NO_QUESTIONS:
+        answer = await house.dentist.ask("GET", f"{API}/cases?{query}")
+        assert refused(answer, 422, "invalid_input")["field"] == query.partition("=")[0]
 
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
-import pytest
 from sqlalchemy import select
 
 from storage.schema import subject_index
@@ -20,50 +18,42 @@ async def found(person: Person, **wanted: str) -> list[str]:
     return [case["id"] for case in answer["cases"]]
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"patient_number": "N 12.345"},
-        {"patient_number": "n-12-345"},
-        {"patient_name": "Jan-Willem van der Brück-Łys"},
-        {"patient_name": "  JAN WILLEM VAN DER BRUCK LYS "},
-        {"patient_name": "jan willem van der bru\u0308ck-łys"},
-        {"birth_date": "1999-12-31"},
-        {"birth_date": "1999-12-31", "patient_name": "jan-willem van der brück-łys"},
-        {"birth_date": "1999-12-31", "patient_number": "n 12 345", "patient_name": JAN["name"]},
-    ],
-    ids=str,
-)
+SPELLINGS = [
+    {"patient_number": "N 12.345"},
+    {"patient_number": "n-12-345"},
+    {"patient_name": "Jan-Willem van der Brück-Łys"},
+    {"patient_name": "  JAN WILLEM VAN DER BRUCK LYS "},
+    {"patient_name": "jan willem van der bru\u0308ck-łys"},
+    {"birth_date": "1999-12-31"},
+    {"birth_date": "1999-12-31", "patient_name": "jan-willem van der brück-łys"},
+    {"birth_date": "1999-12-31", "patient_number": "n 12 345", "patient_name": JAN["name"]},
+]
+
+
 @SQLITE
-async def test_a_patient_is_found_back_however_it_is_typed(
-    house: House, wanted: Mapping[str, str]
-) -> None:
+async def test_a_patient_is_found_back_however_it_is_typed(house: House) -> None:
     case_id = await house.dentist.new_case(JAN)
     await house.dentist.new_case({"name": "Another", "birth_date": "1980-01-01", "number": "9"})
+    for wanted in SPELLINGS:
+        assert await found(house.dentist, **wanted) == [case_id], wanted
 
-    assert await found(house.dentist, **wanted) == [case_id]
+
+OTHERS = [
+    {"patient_number": "12345"},
+    {"patient_name": "Jan-Willem"},
+    {"birth_date": "1999-12-30"},
+    {"birth_date": "1999-12-31", "patient_name": "Another"},
+    {"patient_number": JAN["name"]},
+    {"patient_name": JAN["number"]},
+]
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"patient_number": "12345"},
-        {"patient_name": "Jan-Willem"},
-        {"birth_date": "1999-12-30"},
-        {"birth_date": "1999-12-31", "patient_name": "Another"},
-        {"patient_number": JAN["name"]},
-        {"patient_name": JAN["number"]},
-    ],
-    ids=str,
-)
 @SQLITE
-async def test_what_is_not_the_patient_finds_nothing(
-    house: House, wanted: Mapping[str, str]
-) -> None:
+async def test_what_is_not_the_patient_finds_nothing(house: House) -> None:
     await house.dentist.new_case(JAN)
     await house.dentist.new_case({"name": "Another", "birth_date": "1980-01-01", "number": "9"})
-
-    assert await found(house.dentist, **wanted) == []
+    for wanted in OTHERS:
+        assert await found(house.dentist, **wanted) == [], wanted
 
 
 async def test_another_practice_finds_nothing_and_shares_no_pseudonym(house: House) -> None:

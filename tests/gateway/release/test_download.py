@@ -85,29 +85,29 @@ async def test_a_range_behind_the_end_is_not_satisfiable(shelf: Shelf) -> None:
         assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "bytes=0-1,5-9",
-        "bytes=9-1",
-        "bytes=-",
-        "bytes=",
-        "bytes",
-        "bytes=x-1",
-        "bytes=0-1x",
-        "bytes=--1",
-        "bytes=1--2",
-        "seconds=0-1",
-        "bytes=0x0-0x9",
-        "bytes=\u0661-\u0662",
-        "bytes=" + "9" * 40 + "-",
-    ],
-)
-async def test_what_is_not_one_range_of_bytes_gives_the_whole(shelf: Shelf, asked: str) -> None:
-    answer = await shelf.get(Range=asked)
+NOT_ONE_RANGE = [
+    "bytes=0-1,5-9",
+    "bytes=9-1",
+    "bytes=-",
+    "bytes=",
+    "bytes",
+    "bytes=x-1",
+    "bytes=0-1x",
+    "bytes=--1",
+    "bytes=1--2",
+    "seconds=0-1",
+    "bytes=0x0-0x9",
+    "bytes=\u0661-\u0662",
+    "bytes=" + "9" * 40 + "-",
+]
 
-    assert (answer.status, len(answer.body)) == (200, SIZE)
-    assert "Content-Range" not in answer.headers
+
+async def test_what_is_not_one_range_of_bytes_gives_the_whole(shelf: Shelf) -> None:
+    for asked in NOT_ONE_RANGE:
+        answer = await shelf.get(Range=asked)
+
+        assert (answer.status, len(answer.body)) == (200, SIZE)
+        assert "Content-Range" not in answer.headers
 
 
 async def test_a_range_of_another_version_gives_the_whole(shelf: Shelf) -> None:

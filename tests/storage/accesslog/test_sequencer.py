@@ -13,10 +13,11 @@ from sqlalchemy import delete, func, select, update
 
 from storage import leases
 from storage.accesslog.checkpoint import Head, open_checkpoint
-from storage.accesslog.sequencer import BATCH, LIFETIME
+from storage.accesslog.log import AccessLog
+from storage.accesslog.sequencer import BATCH, LIFETIME, PATIENCE
 from storage.accesslog.tree import EMPTY_ROOT, leaf_hash, node_hash
 from storage.database import Database
-from storage.errors import LeaseLostError, LogInconsistentError
+from storage.errors import LeaseLostError, LogInconsistentError, LogUnavailableError
 from storage.schema import checkpoints, events, log_entries, tiles
 from tests.storage.accesslog.log_ground import ORIGIN, Ground, NoteKey, event
 
@@ -378,3 +379,33 @@ async def test_the_lease_is_renewed_before_it_runs_out(ground: Ground) -> None:
         ground.time += LIFETIME - timedelta(seconds=4)
         await ground.write([])
         assert await second.step() == 0
+
+
+async def test_a_signer_that_is_gone_for_longer_than_patience_is_told_of_until_it_is_back(
+    ground: Ground,
+) -> None:
+    gone = [True]
+
+    def sign(text: str) -> str:
+        if gone:
+            raise OSError("no signer")
+        return ground.key.sign(text)
+
+    sequencer = ground.sequencer(sign=sign)
+    log = AccessLog(ground.database)
+    log.is_broken = sequencer.is_broken
+    log.start()
+    await log.append(event(0))
+    await sequencer._try_step()
+    assert not sequencer.is_broken()
+
+    ground.time += PATIENCE * 2
+    await sequencer._try_step()
+    with pytest.raises(LogUnavailableError):
+        await log.append(event(1))
+
+    gone.clear()
+    assert await sequencer._try_step() == 0
+    await log.append(event(1))
+    await log.close()
+    assert [place for place, *_ in await places(ground.database)] == [event(0).id, event(1).id]
