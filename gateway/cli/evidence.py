@@ -31,8 +31,8 @@ from storage.durable import replace_file
 
 AT_ONCE = 8  # requests for tiles
 ENOUGH = 1000  # findings; a server that goes on lying is not listened to for ever
-# The sequencer takes an event up within a second.
-UPTAKE = Patience(first=0.2, longest=2.0, total=30.0)
+# An event gets its place within a second; a checkpoint may wait 30 s for a witness that is away.
+UPTAKE = Patience(first=0.2, longest=2.0, total=120.0)
 
 _DAMAGED = Words(
     "line {line} is damaged; take it out if you know why it is",
@@ -40,7 +40,7 @@ _DAMAGED = Words(
 )
 _STATE = Words(
     "what earlier checks kept is damaged; restore the file, or remove it and begin anew",
-    "wat eerdere controles bewaarden is beschadigd; herstel het, of verwijder het en begin opnieuw",
+    "wat een eerdere controle bewaarde is beschadigd; herstel of verwijder het bestand",
 )
 
 

@@ -27,11 +27,8 @@ WRONG = Words(
     "Het logboek klopt NIET. Bewaar deze uitvoer en de bestanden van {directory}, en bel de"
     " verwerker.",
 )
-MORE = Words("... and {count} more; --json lists all.", "... en nog {count}; --json toont alle.")
-SAVED = Words(
-    "{path}: {events} events, {size} entries. Check it by `kluis audit --bundle {path}`.",
-    "{path}: {events} gebeurtenissen, {size} regels. Controleer het met `kluis audit --bundle"
-    " {path}`.",
+MORE = Words(
+    "... and {count} more; --json lists all.", "... en nog {count}; --json toont ze allemaal."
 )
 
 LIES: Mapping[Lie, Words] = {

@@ -4,12 +4,19 @@ Syslog has no acknowledgement. What it has is the end of TLS: a receiver that ge
 close_notify must answer with its own (RFC 5425, 4.4), and it can only get there by reading
 everything before it. So each batch is a connection of its own, and counts as delivered once the
 receiver has answered its end.
+
+Some do not answer and just hang up (rsyslog with its GnuTLS driver). TCP tells then: a process
+that closes, or dies, with bytes unread resets the connection. One that ends in order, with every
+byte of ours acknowledged, had read them all.
 """
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
+import struct
+import termios
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +103,18 @@ class Receiver:
             self.context.wrap_socket(plain, server_hostname=self.host) as tls,
         ):
             tls.sendall(b"".join(map(framed, messages)))
-            tls.unwrap()
+            try:
+                tls.unwrap()
+            except ssl.SSLEOFError:
+                if _unacknowledged(tls):
+                    raise
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    """How many bytes of ours the other machine has not acknowledged (tcp(7), SIOCOUTQ)."""
+    count: int
+    (count,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
+    return count
 
 
 def _name(text: str, limit: int) -> str:

@@ -186,11 +186,8 @@ class _Verifier:
             signed.setdefault(self.head.size, []).append(self.head)
         for leaf in leaves:
             self.tree.append(leaf)
-            heads = signed.get(self.tree.size, ())
-            for head in heads:
+            for head in signed.get(self.tree.size, ()):
                 self._check_signed(head)
-            if heads:
-                self.covered = self.tree.size
 
     def _check_signed(self, head: Head) -> None:
         try:
@@ -204,6 +201,7 @@ class _Verifier:
                 self.covered,
                 f"entries {self.covered} to {head.size - 1} are not those that were signed",
             )
+        self.covered = head.size
 
     def _end(self) -> None:
         """Nothing is signed, and no tile stored, beyond the last entry."""

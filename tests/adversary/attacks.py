@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,18 @@ from typing import Any
 from aiohttp import ClientError
 from sqlalchemy import Table, func, select, update
 
+from keys.stream import HEADER_SIZE, SEGMENT_SIZE, TAG_SIZE
 from storage.blobs import Area
 from storage.database import Database
-from storage.schema import events
-from tests.house import House, Person
+from storage.schema import events, files
+from tests.house import API, House, Person
+from tests.scans import arch, binary_stl
 
+LARGE = binary_stl(arch(48_000, seed=11))  # three segments in the vault
+OTHER = binary_stl(arch(48_000, seed=12))
+SMALL = binary_stl(arch(500, seed=13))
+RANDOM_FLIPS = 24
+NOTES = "rotated canine, keep the diastema"
 ALARM = '%"code":"integrity.alarm"%'
 
 
@@ -110,3 +118,104 @@ def flipped(content: bytes, position: int, bit: int = 0) -> bytes:
 
 def _keys(where: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: columns[name] for name in where if name in columns}
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A file in the vault as its rows name it."""
+
+    case_id: str
+    file_id: str
+    blob_id: str
+    path: Path
+
+    @property
+    def content(self) -> str:
+        """Where it is downloaded."""
+        return f"{API}/cases/{self.case_id}/files/{self.file_id}/content"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Two files in one case, one in another case, one in another practice's case."""
+
+    house: House
+    large: Filed
+    sibling: Filed
+    cousin: Filed
+    foreign: Filed
+    foreign_dentist: Person
+
+
+async def filed(house: House, dentist: Person, case_id: str, content: bytes) -> Filed:
+    file = await dentist.upload(case_id, content)
+    assert file["state"] == "accepted", file
+    stored = await row(house.rooms.main, files, id=file["id"])
+    blob_id = stored["blob_id"]
+    return Filed(case_id, file["id"], blob_id, blob(house, Area.VAULT, blob_id))
+
+
+def altered_blobs(sealed: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Every kind of alteration; with nothing to alter, their names alone."""
+    size, segment = len(sealed), SEGMENT_SIZE
+    places = {
+        "header length": 0,
+        "salt": 1,
+        "last of salt": 32,
+        "nonce prefix": 33,
+        "last of header": HEADER_SIZE - 1,
+        "first segment, first byte": HEADER_SIZE,
+        "first segment, middle": segment // 2,
+        "first segment, tag": segment - TAG_SIZE,
+        "first segment, last byte": segment - 1,
+        "middle segment, first byte": segment,
+        "middle segment, middle": segment + segment // 2,
+        "middle segment, last byte": 2 * segment - 1,
+        "last segment, first byte": 2 * segment,
+        "last segment, middle": (2 * segment + size) // 2,
+        "last segment, tag": size - TAG_SIZE,
+        "last byte": size - 1,
+    } | {f"random byte {n}": chance.randrange(size or 1) for n in range(RANDOM_FLIPS)}
+    for name, at in places.items():
+        yield name, flipped(sealed, at, chance.randrange(8)) if sealed else b""
+    yield "one byte cut", sealed[:-1]
+    yield "tag cut", sealed[:-TAG_SIZE]
+    yield "cut in the middle segment", sealed[: segment + 7]
+    yield "cut after the first segment", sealed[:segment]
+    yield "cut after the middle segment", sealed[: 2 * segment]
+    yield "header alone", sealed[:HEADER_SIZE]
+    yield "cut in the header", sealed[:13]
+    yield "empty", b""
+    yield "one byte more", sealed + b"\0"
+    yield "a tag more", sealed + bytes(TAG_SIZE)
+    yield "the last segment twice", sealed + sealed[2 * segment :]
+    yield "the middle segment twice", sealed[: 2 * segment] + sealed[segment:]
+    yield "without the middle segment", sealed[:segment] + sealed[2 * segment :]
+    yield "zeroes", bytes(size)
+
+
+async def fault(house: House, attempt: Callable[[], Awaitable[Any]]) -> str | None:
+    """What is wrong with the answer to a request that meets something altered."""
+    before = await alarms(house)
+    answer = await attempt()
+    if answer.status != 500 or b'"integrity_failed"' not in answer.body:
+        return f"{answer.status} {answer.body[:90]!r}"
+    if NOTES.encode() in answer.body:
+        return "plaintext"
+    return None if await alarms(house) > before else "no integrity event"
+
+
+async def download_fault(
+    ground: Ground, plain: bytes, headers: Mapping[str, str] | None = None
+) -> str | None:
+    """What is wrong with the answer to a download of the large file."""
+    before = await alarms(ground.house)
+    taken = await take(ground.house.dentist, ground.large.content, headers)
+    if taken.status in {200, 206}:
+        if taken.whole:
+            return "taken whole"
+        if not plain.startswith(taken.body):
+            return "bytes that are not authentic"
+    elif taken.status != 500 or b'"integrity_failed"' not in taken.body:
+        return f"{taken.status} {taken.body[:90]!r}"
+    return None if await alarms(ground.house) > before else "no integrity event"

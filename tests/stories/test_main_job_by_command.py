@@ -173,34 +173,46 @@ class Cutter:
     quiet: bool = False
     passed: int = 0
     silent: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        async with server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        try:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            for connection in self.connections:
+                connection.cancel()
+            await asyncio.gather(*self.connections, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(asyncio.create_task(self._connect(reader, writer)))
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_server = await asyncio.open_connection(self.host, self.port)
         back = asyncio.create_task(_copy(upstream, writer))
         try:
-            while content := await reader.read(65536):
-                self.passed += len(content)
-                to_server.write(content)
-                await to_server.drain()
-                if self.cuts and self.passed >= self.cuts[0]:
-                    self.cuts.popleft()
-                    self.silent.set()
-                    if not self.quiet:
-                        writer.transport.abort()
-                        return
-                    await asyncio.Event().wait()  # until the test ends the command
-        except ConnectionError:
-            pass
+            with suppress(ConnectionError):
+                await self._forward(reader, to_server)
         finally:
             back.cancel()
-            to_server.close()
-            writer.close()
+            for end in (writer, to_server):
+                end.transport.abort()
+                with suppress(ConnectionError):
+                    await end.wait_closed()
+
+    async def _forward(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
+        while content := await reader.read(65536):
+            self.passed += len(content)
+            to_server.write(content)
+            await to_server.drain()
+            if self.cuts and self.passed >= self.cuts[0]:
+                self.cuts.popleft()
+                self.silent.set()
+                if not self.quiet:
+                    return
+                await asyncio.Event().wait()  # until the test ends
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -56,6 +56,7 @@ async def test_a_refusal_is_an_event_that_the_practice_sees(house: House) -> Non
     assert all(event["address"] == "127.0.0.1" for event in refusals)
 
 
+@SQLITE
 async def test_the_events_of_one_request_carry_the_id_that_the_answer_told(house: House) -> None:
     case_id = await house.dentist.new_case()
     answer = await house.dentist.ask("GET", f"{API}/cases/{case_id}")
@@ -64,6 +65,7 @@ async def test_the_events_of_one_request_carry_the_id_that_the_answer_told(house
     assert last["event"]["request_id"] == answer.headers["X-Request-Id"]
 
 
+@SQLITE
 async def test_an_outcome_names_the_event_that_allowed_it(house: House) -> None:
     case_id = await house.dentist.new_case()
 
@@ -133,6 +135,7 @@ async def test_without_a_log_nothing_is_shown_and_nothing_happens(house: House) 
     assert await _rows(house) == before
 
 
+@SQLITE
 async def test_a_refusal_that_cannot_be_logged_is_no_answer_at_all(house: House) -> None:
     access = house.rooms.services.access
     await house.rooms.access_log.close()
@@ -141,6 +144,7 @@ async def test_a_refusal_that_cannot_be_logged_is_no_answer_at_all(house: House)
         await access.authorise(nobody(None, UNKNOWN), Action.CASE_CREATE)
 
 
+@SQLITE
 async def test_only_who_is_named_may_act_without_a_case(house: House) -> None:
     access = house.rooms.services.access
     with pytest.raises(ForbiddenError):
@@ -151,6 +155,7 @@ async def test_only_who_is_named_may_act_without_a_case(house: House) -> None:
     assert (await access.authorise(dentist(house), Action.CASE_LIST)).ground == "own_practice"
 
 
+@SQLITE
 async def test_the_system_itself_finds_no_case_that_does_not_exist(house: House) -> None:
     with pytest.raises(NotFoundError):
         await house.rooms.services.access.authorise(

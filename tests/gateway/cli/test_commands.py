@@ -31,6 +31,7 @@ STABLE = [
     "erase CASE --reason T --confirm CASE --json",
     "log show CASE --json",
     "log verify --data D --json",
+    "audit --key K --witness W --witnesses 1 --max-age 24 --bundle B --json",
 ]
 
 

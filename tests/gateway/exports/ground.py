@@ -119,6 +119,7 @@ class SyslogServer:
     port: int = 0
     messages: list[bytes] = field(default_factory=list)
     takes: int | None = None  # messages of one connection, before it hangs up
+    answers: bool = True  # the end of TLS, as RFC 5425 wants it
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
@@ -155,7 +156,8 @@ class SyslogServer:
             for _ in itertools.count() if takes is None else range(takes):
                 length = b"".join(iter(lambda: stream.read(1).strip(), b""))
                 if not length:
-                    tls.unwrap()
+                    if self.answers:
+                        tls.unwrap()
                     break
                 self.messages.append(stream.read(int(length)))
                 loop.call_soon_threadsafe(self.arrived.set)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from gateway.errors import InvalidInputError
 from gateway.exports.syslog import Receiver, framed, message
 from storage.accesslog.event import AccessEvent
 from tests.gateway.exports.ground import Authority, SyslogServer, entry
+from tests.house import WAIT_SECONDS
 
 # RFC 5424 section 6: HEADER, one element of STRUCTURED-DATA, MSG.
 MESSAGE = re.compile(
@@ -92,10 +95,9 @@ async def test_a_receiver_that_breaks_off_has_confirmed_nothing(authority: Autho
         assert server.messages == sent[:3]
 
 
-async def test_a_receiver_that_takes_all_and_hangs_up_has_confirmed_nothing(
+async def test_a_receiver_that_hangs_up_before_our_end_has_confirmed_nothing(
     authority: Authority,
 ) -> None:
-    # It read every message, but its end is no close_notify: it may have been cut off.
     sent = [message(entry(number), "host") for number in range(1, 4)]
 
     async with SyslogServer(takes=3).listening(authority.server_context()) as server:
@@ -103,6 +105,42 @@ async def test_a_receiver_that_takes_all_and_hangs_up_has_confirmed_nothing(
             await asyncio.to_thread(server.receiver(authority.path).deliver, sent)
 
         assert server.messages == sent
+
+
+async def test_a_receiver_that_reads_all_and_ends_in_order_has_confirmed(
+    authority: Authority,
+) -> None:
+    sent = [message(entry(number), "host") for number in range(1, 1001)]
+
+    async with SyslogServer(answers=False).listening(authority.server_context()) as server:
+        await asyncio.to_thread(server.receiver(authority.path).deliver, sent)
+
+        assert server.messages == sent
+
+
+async def test_bytes_that_never_reached_the_other_machine_are_not_confirmed(
+    authority: Authority,
+) -> None:
+    # It says that it ended in order, but its machine had no room for what was sent.
+    sent = [message(entry(number), "host") for number in range(1, 151)]
+    context, done = authority.server_context(), threading.Event()
+
+    def hang_up(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        with context.wrap_socket(plain, server_side=True) as tls:
+            tls.shutdown(socket.SHUT_WR)
+            done.wait(WAIT_SECONDS)
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ending = asyncio.create_task(asyncio.to_thread(hang_up, listener))
+        receiver = SyslogServer(port=listener.getsockname()[1]).receiver(authority.path)
+        with pytest.raises(ssl.SSLEOFError):
+            await asyncio.to_thread(receiver.deliver, sent)
+        done.set()
+        await ending
 
 
 async def test_nothing_goes_to_a_receiver_that_nobody_vouches_for(

@@ -41,6 +41,7 @@ async def test_the_practice_sees_its_patient_with_the_bsn_taken_out(house: House
     assert {**made, "removed_from_notes": None} == case
 
 
+@SQLITE
 async def test_the_planner_sees_pseudonym_age_and_clean_notes_and_nothing_else(
     house: House,
 ) -> None:
@@ -61,6 +62,7 @@ async def test_the_planner_sees_pseudonym_age_and_clean_notes_and_nothing_else(
 SHOWN_TO_A_PLANNER = ["cases/{}", "cases", "cases/{}/files/{}", "cases/{}/archive"]
 
 
+@SQLITE
 async def test_no_answer_to_a_planner_holds_the_identity(house: House) -> None:
     case_id = await case_with_notes(house)
     file_id = (await house.dentist.get(f"{API}/cases/{case_id}"))["files"][0]["id"]
@@ -72,6 +74,7 @@ async def test_no_answer_to_a_planner_holds_the_identity(house: House) -> None:
         assert [word for word in identity if word in everything] == [], path
 
 
+@SQLITE
 async def test_the_coordinator_sees_that_there_is_a_case_and_opens_nothing(house: House) -> None:
     case_id = await case_with_notes(house)
     before = house.rooms.unwraps.copy()
@@ -86,6 +89,7 @@ async def test_the_coordinator_sees_that_there_is_a_case_and_opens_nothing(house
     assert house.rooms.unwraps == before
 
 
+@SQLITE
 async def test_a_list_opens_no_case_at_all(house: House) -> None:
     case_id = await case_with_notes(house)
     before = house.rooms.unwraps.copy()

@@ -111,6 +111,9 @@ def test_what_is_no_request_is_refused(lines: list[str]) -> None:
         "c2sp.org/tlog-proof@v2\nindex 1\n\n" + NOTE,
         f"c2sp.org/tlog-proof@v1\nindex 1\nextra AA==\n{HASH}\n\n{NOTE}",
         "c2sp.org/tlog-proof@v1\nindex -1\n\n" + NOTE,
+        "c2sp.org/tlog-proof@v1\nindex 01\n\n" + NOTE,
+        "c2sp.org/tlog-proof@v1\n1\n\n" + NOTE,
+        "c2sp.org/tlog-proof@v1\nextra AB==\nindex 1\n\n" + NOTE,
         "c2sp.org/tlog-proof@v1\nindex 1\n" + NOTE.replace("\n\n", "\n"),
     ],
 )

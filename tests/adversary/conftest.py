@@ -1,0 +1,27 @@
+"""The ground that is attacked: files of one case, of another one, and of another practice."""
+
+from __future__ import annotations
+
+import pytest
+
+from keys.stream import SEGMENT_SIZE
+from tests.adversary.attacks import LARGE, NOTES, OTHER, Ground, filed
+from tests.house import House
+
+
+@pytest.fixture
+async def ground(house: House) -> Ground:
+    assert len(LARGE) > 2 * SEGMENT_SIZE
+    practice, foreign_dentist = await house.add_practice()
+    assert practice.id != house.practice.id
+    first = await house.dentist.new_case(notes=NOTES)
+    second = await house.dentist.new_case(notes="another one")
+    third = await foreign_dentist.new_case(notes="of another practice")
+    return Ground(
+        house,
+        large=await filed(house, house.dentist, first, LARGE),
+        sibling=await filed(house, house.dentist, first, OTHER),
+        cousin=await filed(house, house.dentist, second, OTHER),
+        foreign=await filed(house, foreign_dentist, third, OTHER),
+        foreign_dentist=foreign_dentist,
+    )
