@@ -47,6 +47,10 @@ _ONE_OF_TWO = Words(
     "Say what to write: --format FORM, or --bundle FILE for `kluis audit`.",
     "Zeg wat er moet komen: --format VORM, of --bundle BESTAND voor `kluis audit`.",
 )
+_WHOLE = Words(
+    "A bundle holds all of one's own practice: leave the other options out.",
+    "Een bundel bevat alles van de eigen praktijk: laat de andere opties weg.",
+)
 _BUNDLED = Words("{path}: everything that a check needs.", "{path}: alles voor een controle.")
 
 
@@ -160,6 +164,8 @@ async def export(
     if (form is None) == (bundle is None):
         raise UsageError("format", _ONE_OF_TWO)
     if bundle is not None:
+        if case or client or first or last or out:
+            raise UsageError("bundle", _WHOLE)
         told = await export_bundle(server, bundle)
         Output(as_json).answer(told, _BUNDLED.say(path=bundle))
         return

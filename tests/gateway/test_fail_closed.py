@@ -5,10 +5,11 @@ The answer is 503 with a code and a time to try again, and what could not be log
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,11 +42,12 @@ async def case_count(house: House) -> int:
         return await connection.scalar(select(func.count()).select_from(cases)) or 0
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
     """Another program holds SQLite's only lock for writing."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    # Whoever writes at this moment needs the loop to finish.
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     try:
         yield
     finally:
@@ -57,13 +59,13 @@ def locked(path: Path) -> Iterator[None]:
 async def test_while_the_database_is_locked_nothing_is_shown_or_changed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=100")
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=1000")
     monkeypatch.setattr("storage.database.SQLITE_PRAGMAS", pragmas)
     async with open_house(settings) as house:
         case_id, file = await house.submitted_case()
         before = await case_count(house)
         seen = len(await logged(house, "case.view"))
-        with locked(Path(house.rooms.main.url.database or "")):
+        async with locked(Path(house.rooms.main.url.database or "")):
             of_case = f"{API}/cases/{case_id}"
             for path in (of_case, f"{of_case}/files/{file['id']}/content", f"{of_case}/archive"):
                 closed(await house.dentist.ask("GET", path), case_id, file["id"])

@@ -17,6 +17,7 @@ from gateway.audit.receipts import Receipt, ReceiptsError, parse
 from gateway.audit.series import LEGAL_TERM, LoggedEvent
 from gateway.audit.tiles import Tile
 from keys.signing import Cosigner
+from storage.accesslog.checkpoint import Checkpoint
 from storage.accesslog.event import AccessEvent
 from tests.gateway.audit.world import (
     MINE,
@@ -71,6 +72,15 @@ def test_each_withheld_event_is_a_gap_at_the_index_behind_it(world: World) -> No
         shown = world.mine[:at] + world.mine[at + 1 :]
 
         assert lies(judged(world.evidence(events=shown))) == [("gap", world.mine[at + 1].index)]
+
+
+def test_a_gap_cannot_be_closed_by_numbering_the_rest_anew(world: World) -> None:
+    later = [replace(event, number=event.number - 1) for event in world.mine[4:]]
+
+    report = judged(world.evidence(events=[*world.mine[:3], *later]))
+
+    assert lies(report)[0] == ("foreign", later[0].index)
+    assert len(report.findings) == len(later)
 
 
 def test_an_event_that_was_seen_and_is_withheld_at_the_end_is_named(world: World) -> None:
@@ -209,7 +219,7 @@ def test_an_older_bundle_is_not_a_roll_back_and_replaces_nothing(world: World) -
 def test_a_checkpoint_that_somebody_else_signed_is_refused(world: World) -> None:
     forger = replace(world, key=signing_key(2))
     torn = world.checkpoint()[:-9] + "\n"
-    other = signing_key().sign_note("another.invalid/log\n" + "\n".join(["1", "x" * 44]) + "\n")
+    other = signing_key().sign_note(Checkpoint("another.invalid", 1, bytes(32)).text())
 
     for note in (forger.checkpoint(), torn, "", other, "\n\n"):
         evidence = replace(world.evidence(), note=note)

@@ -257,6 +257,13 @@ async def test_the_evidence_of_the_whole_log_becomes_a_bundle(
     assert case_id in path.read_text("utf-8")
 
 
+async def test_a_bundle_is_of_the_whole_log(export: Export, tmp_path: Path) -> None:
+    ran = await export("--bundle", tmp_path / "log.bundle", "--from", "2026-01-01")
+
+    assert ran.code == 2
+    assert not (tmp_path / "log.bundle").exists()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--format", "csv", "--bundle", "x")])
 async def test_an_export_is_of_one_form(export: Export, arguments: tuple[str, ...]) -> None:
     ran = await export(*arguments)

@@ -63,23 +63,22 @@ async def test_a_case_goes_its_way_from_draft_to_completed(house: House) -> None
     case_id = await house.dentist.new_case()
     path = f"{API}/cases/{case_id}"
     refused(await house.dentist.ask("POST", f"{path}/submission"), 409, "wrong_state")
-    address, _ = await house.dentist.begin_upload(case_id, len(SCAN))
+    await house.dentist.upload(case_id, SCAN)
+    on_its_way, _ = await house.dentist.begin_upload(case_id, 9)
     refused(await house.dentist.ask("POST", f"{path}/submission"), 409, "wrong_state")
-    await house.dentist.append(address, 0, SCAN)
-    file_id = (await house.dentist.get(path))["files"][0]["id"]
-    await house.dentist.verdict(case_id, file_id)
+    await house.dentist.ask("DELETE", on_its_way, headers=TUS)
 
     submitted = await house.dentist.post(f"{path}/submission")
     assert (submitted["state"], submitted["submitted_at"] is not None) == ("submitted", True)
-    assigned = await house.coordinator.post(
-        f"{path}/assignments", {"email": house.planner.email.upper()}, 201
-    )
+    body = {"email": house.planner.email.upper()}
+    assigned = await house.coordinator.post(f"{path}/assignments", body, 201)
     assert assigned["state"] == "planning"
+
     refused(await house.planner.ask("POST", f"{path}/completion"), 409, "wrong_state")
-    address, plan_id = await house.planner.begin_upload(case_id, 15, "plan", "plan.pdf")
+    await house.planner.upload(case_id, b"%PDF-1.7 a plan", "plan", "plan.pdf")
+    on_its_way, _ = await house.planner.begin_upload(case_id, 9, "plan", "plan.pdf")
     refused(await house.planner.ask("POST", f"{path}/completion"), 409, "wrong_state")
-    await house.planner.append(address, 0, b"%PDF-1.7 a plan")
-    await house.planner.verdict(case_id, plan_id)
+    await house.planner.ask("DELETE", on_its_way, headers=TUS)
     completed = await house.planner.post(f"{path}/completion")
     assert (completed["state"], completed["completed_at"] is not None) == ("completed", True)
 
