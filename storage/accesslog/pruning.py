@@ -29,9 +29,7 @@ async def prune(database: Database, before: datetime) -> int:
             covered = await tx.scalar(select(func.max(checkpoints.c.size))) or 0
             due = (
                 select(events.c.id)
-                .where(
-                    events.c.at < before, events.c.index < covered, events.c.record.is_not(None)
-                )
+                .where(events.c.at < before, events.c.index < covered, events.c.record.is_not(None))
                 .order_by(events.c.index)
                 .limit(BATCH)
             )
