@@ -6,7 +6,7 @@ DEMO   ?= ./demo
 JOBS   ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check format lock clean
+.PHONY: help install develop demo test check bench-log format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: develop ## formatting, lint, types, import rules, spelling, and the suite
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(MAKE) test
+
+bench-log: develop ## the access log against bare SQLite, PostgreSQL and a flat file
+	$(BIN)/python -m bench.log
 
 format: develop ## put the source in shape
 	$(BIN)/ruff format .

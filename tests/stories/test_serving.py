@@ -112,7 +112,7 @@ async def test_a_process_that_is_killed_is_replaced(settings: Settings) -> None:
 
 @SQLITE
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_running_upload_is_finished_before_the_server_ends(
+async def test_a_running_upload_is_answered_before_the_server_ends(
     settings: Settings, number: signal.Signals
 ) -> None:
     token = await dentist_of(settings)
@@ -135,11 +135,13 @@ async def test_a_running_upload_is_finished_before_the_server_ends(
         await until(lambda: is_closed(server.url))
         go_on.set()
         answer = await patch
-        assert (answer.status, answer.headers["Upload-Offset"]) == (204, "8")
+        assert answer.status == 204, answer.text
+        acknowledged = int(answer.headers["Upload-Offset"])
+        assert acknowledged in {4, 8}  # durably parked, or finished
         assert await server.process.wait() == 0
 
     async with running(settings) as again, ClientSession() as session:
-        assert await Person(session, again.url).offset(address) == 8
+        assert await Person(session, again.url).offset(address) == acknowledged
 
 
 async def is_at(person: Person, address: str, offset: int) -> bool:

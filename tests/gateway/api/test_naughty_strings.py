@@ -62,7 +62,7 @@ async def test_no_string_in_a_patient_is_a_fault_and_all_come_back(house: House)
             case = await house.dentist.get(path)
             assert case["patient"]["name"] == string.strip()
             assert case["patient"]["number"] == string.strip()
-    assert kept > len(OWN) / 3
+    assert kept >= 5
 
 
 @SQLITE

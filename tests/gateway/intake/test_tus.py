@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientError
 
 from gateway.settings import Settings
-from tests.gateway.ground import SQLITE, change, logged, refused, stored
+from tests.gateway.ground import SQLITE, change, logged, refused, stored, until
 from tests.house import API, BYTES, SCAN, TUS, Answer, House, open_house
 
 pytestmark = SQLITE
@@ -282,4 +282,8 @@ async def test_a_silent_connection_is_closed_and_keeps_what_it_brought(settings:
         with pytest.raises(ClientError):
             async with asyncio.timeout(20):
                 await house.dentist.ask("PATCH", address, headers=headers, data=silent())
-        assert await house.dentist.offset(address) == 4
+
+        async def is_kept() -> bool:
+            return await house.dentist.offset(address) == 4
+
+        await until(is_kept)
