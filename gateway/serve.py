@@ -22,6 +22,7 @@ from aiohttp import http_parser, web
 
 from gateway.access.actors import system
 from gateway.access.policy import Action
+from gateway.api.context import BODIES
 from gateway.api.server import make_runner
 from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
@@ -83,6 +84,7 @@ async def serve(
             # Refused at once, new clients can go elsewhere; in the backlog they would wait in vain.
             await site.stop()
             listener.close()
+            runner.app[BODIES].end()
         finally:
             await runner.cleanup()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -45,6 +47,35 @@ class Services:
         return self.databases["database"]
 
 
+class Bodies:
+    """The bodies that arrive just now. When the server ends they end early, and are answered.
+
+    aiohttp takes nothing more from a connection once it shuts down: a body that goes on would
+    hold the server for its whole grace, and its sender would get no answer.
+    """
+
+    def __init__(self) -> None:
+        """None arrive yet."""
+        self.ending = False
+        self._waits: set[asyncio.Timeout] = set()
+
+    @contextmanager
+    def waiting(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Around waiting for a chunk, under this limit."""
+        self._waits.add(limit)
+        try:
+            yield
+        finally:
+            self._waits.discard(limit)
+
+    def end(self) -> None:
+        """Wait for no chunk any longer."""
+        self.ending = True
+        for limit in self._waits:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+
+BODIES: web.AppKey[Bodies] = web.AppKey("bodies", Bodies)
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from gateway.access.grants import traces
 from gateway.api import cases, files, house, ownlog, people, uploads
 from gateway.api import log as log_handlers
-from gateway.api.context import REQUEST_ID, SERVICES, Services
+from gateway.api.context import BODIES, REQUEST_ID, SERVICES, Bodies, Services
 from gateway.api.problems import problems, respond
 from gateway.errors import BadRequestError, InternalError
 from gateway.ids import new_id
@@ -119,6 +119,7 @@ def make_application(services: Services) -> web.Application:
     # The body limit is our own, counted while it streams (gateway/api/routing.py, intake/parts.py).
     app = web.Application(middlewares=[around, problems], client_max_size=1)
     app[SERVICES] = services
+    app[BODIES] = Bodies()
     for part in (house, log_handlers, people, cases, files, uploads, ownlog):
         part.operations.register(app)
     house.describe(app, OPERATIONS)

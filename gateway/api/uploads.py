@@ -206,12 +206,14 @@ async def name_version(request: web.Request, response: web.StreamResponse) -> No
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
     """What arrives, until it ends, breaks or falls silent; a break is the end of what arrived."""
     idle = context.services(request).settings.upload_idle_seconds
-    while True:
+    bodies = request.app[context.BODIES]
+    while not bodies.ending:
         try:
-            async with asyncio.timeout(idle):
-                chunk = await request.content.readany()
+            async with asyncio.timeout(idle) as limit:
+                with bodies.waiting(limit):
+                    chunk = await request.content.readany()
         except (TimeoutError, ClientPayloadError, ConnectionError, web.RequestPayloadError):
-            if request.transport is not None:
+            if request.transport is not None and not bodies.ending:
                 request.transport.close()
             return
         if not chunk:

@@ -204,9 +204,12 @@ class Uploads:
             async for chunk in chunks:
                 await writer.write(chunk)
         finally:
-            if self._writers.get(file.id) is writer:
-                del self._writers[file.id]
-            await writer.close()
+            try:
+                await writer.close()
+            finally:
+                # Not before: who asks for the offset meanwhile waits for what is being written.
+                if self._writers.get(file.id) is writer:
+                    del self._writers[file.id]
         async with self._main.reading() as connection:
             return await files.get(connection, file.id) or file
 
