@@ -32,5 +32,6 @@ def configure_log() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at each line: whoever redirects stderr later gets the lines, too.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

@@ -97,7 +97,7 @@ async def signed_in(house: House, role: str = "dentist") -> Browser:
 async def logged(house: House, code: str) -> Sequence[Any]:
     """The records of all events with this code, oldest first."""
     async with house.rooms.main.reading() as connection:
-        rows = await connection.execute(select(events.c.record).order_by(events.c.id))
+        rows = await connection.execute(select(events.c.record).order_by(events.c.at, events.c.id))
         records = [json.loads(record) for record in rows.scalars()]
     return [record for record in records if record["event"]["code"] == code]
 

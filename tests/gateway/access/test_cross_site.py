@@ -28,9 +28,8 @@ NOT_OUR_PAGE = [
 
 
 async def test_a_change_that_our_page_did_not_ask_for_is_refused(house: House) -> None:
+    browser = await signed_in(house)
     for headers in NOT_OUR_PAGE:
-        browser = await signed_in(house)
-
         refused(await browser.ask(*LOGOUT, headers=headers), 403, "cross_site")
         assert (await browser.ask("GET", f"{API}/session")).status == 200
 

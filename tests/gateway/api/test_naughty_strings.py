@@ -46,8 +46,8 @@ STRINGS = list(dict.fromkeys(naughty()))
 
 
 def tried(house: House) -> list[str]:
-    """All of them on one kind of database; on the other those that databases stumble over."""
-    return STRINGS if house.rooms.main.is_sqlite else OWN
+    """Our own, and on one kind of database every third of the others (the notes take them all)."""
+    return [*OWN, *STRINGS[len(OWN) :: 3]] if house.rooms.main.is_sqlite else OWN
 
 
 async def test_no_string_in_a_patient_is_a_fault_and_all_come_back(house: House) -> None:
