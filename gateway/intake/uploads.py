@@ -188,8 +188,11 @@ class Uploads:
         async with self._main.transaction() as tx:
             turn = await files.take_over_writing(tx, file.id)
             written = await files.parts_of(tx, file.id)
-        if turn is None:
+            current = await files.get(tx, file.id)
+        if current is None or current.state in ENDED:
             raise UploadGoneError
+        if turn is None:
+            raise OffsetMismatchError(offset=current.received)  # another request made it whole
         writer = PartWriter(
             main=self._main,
             blobs=self._blobs,
