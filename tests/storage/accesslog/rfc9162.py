@@ -22,7 +22,9 @@ def tree_hash(entries: list[bytes]) -> bytes:
 
 
 def includes(entry: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
-    """Rebuild the root downwards: 2.1.3.1 run backwards."""
+    """Rebuild the root downwards: 2.1.3.1 run backwards; 2.1.3.2, step 1: the index is in it."""
+    if not 0 <= index < size:
+        return False
 
     def rebuild(m: int, n: int, rest: list[bytes]) -> bytes:
         if n == 1:
