@@ -6,10 +6,10 @@ simply numbered later. One sequencer at a time, under a lease whose fence every 
 One step, and what a crash leaves:
 
 1. take or renew the lease. Then: a lease that runs out by itself.
-2. read: check the tree against what was signed, and find the waiting events. Nobody else numbers,
-   so what is read stays true.
-   Then, batch by batch in a transaction each, write places, commitments and tiles. Before a commit:
-   nothing. After it: entries that no checkpoint covers yet; the next step signs them.
+2. check the tree against what was signed. Then, batch by batch, read which events wait (nobody else
+   numbers, so what is read stays true) and in a transaction write places, commitments and tiles.
+   Before a commit: nothing. After it: entries that no checkpoint covers yet; the next step signs
+   them.
 3. in a second transaction, sign, put the head file in place, and add the checkpoint row. After the
    head: a head with no row; the next step signs the same tree again, with the same root, and adds
    the row. After the commit: nothing is left to do.
@@ -23,27 +23,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import leases
 from storage.accesslog.checkpoint import Checkpoint, Head, OpenNote, Sign, open_checkpoint
-from storage.accesslog.event import numbered
-from storage.accesslog.log import commitment
-from storage.accesslog.tiles import tile_reader, write_tiles
-from storage.accesslog.tree import Tree, extend, leaf_hash
+from storage.accesslog.numbering import in_batches, log_size, place, waiting
+from storage.accesslog.tiles import tile_reader
+from storage.accesslog.tree import Tree
 from storage.database import Database
 from storage.errors import LeaseLostError, LogInconsistentError
-from storage.schema import checkpoints, events, log_entries
+from storage.schema import checkpoints, events
 
-BATCH = 256  # events numbered in one transaction at the most; appenders wait as long on SQLite
 STRETCH = 4096  # events numbered under one signature at the most
 INTERVAL = timedelta(seconds=0.5)  # between two looks, when nobody nudges
 PAUSE = timedelta(seconds=0.1)  # between two steps, however often somebody nudges
@@ -52,17 +49,6 @@ PATIENCE = timedelta(seconds=30)  # with a signer that fails; then the log takes
 LIFETIME = timedelta(seconds=10)  # of the lease; renewed at half of it
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """One event that has no place yet, and the place it gets."""
-
-    id: str
-    index: int
-    number: int
-    record: str
-    salt: bytes
 
 
 class Sequencer:
@@ -131,13 +117,13 @@ class Sequencer:
             return 0
         head = await asyncio.to_thread(Head.read, self._head_path)
         async with self._database.reading() as connection:
-            joining = await connection.run_sync(self._number, head)
+            size = await connection.run_sync(self._check, head)
+            joining = await connection.run_sync(waiting, STRETCH)
         try:
-            for start in range(0, len(joining), BATCH):
-                batch = joining[start : start + BATCH]
+            for batch in in_batches(joining, size):
                 async with self._database.transaction() as tx:
                     await leases.hold(tx, lease, self._clock())
-                    await tx.run_sync(_write, batch)
+                    await tx.run_sync(place, batch)
             async with self._database.transaction() as tx:
                 await leases.hold(tx, lease, self._clock())
                 size, root = await tx.run_sync(_measure)
@@ -147,7 +133,7 @@ class Sequencer:
         except LeaseLostError:
             self._lease = None
             raise
-        return len(joining)
+        return len(joining.rows)
 
     def is_broken(self) -> bool:
         """Say whether nothing could be numbered and signed for longer than PATIENCE."""
@@ -180,7 +166,7 @@ class Sequencer:
     async def _something_waits(self) -> bool:
         """Say without taking any lock: an event without index, or an entry without checkpoint."""
         async with self._database.reading() as connection:
-            size = await connection.run_sync(_size)
+            size = await connection.run_sync(log_size)
             signed = await connection.scalar(select(func.max(checkpoints.c.size)))
             waits = await connection.scalar(select(exists().where(events.c.index.is_(None))))
         return bool(waits) or size != (signed or 0)
@@ -192,18 +178,17 @@ class Sequencer:
             self._renew_at = now + LIFETIME / 2
         return self._lease
 
-    def _number(self, connection: Connection, head: Head | None) -> list[_Waiting]:
-        """Check the log, then say which events come next, and where."""
-        size = _size(connection)
-        self._check(connection, Tree(cache(tile_reader(connection))), size, head)
-        return _waiting(connection, size)
-
-    def _check(self, connection: Connection, tree: Tree, size: int, head: Head | None) -> None:
+    def _check(self, connection: Connection, head: Head | None) -> int:
         """Refuse a log that does not extend our head and the last published checkpoint.
 
         Another node may have signed since our head was written, and a new node has none: then
         the last checkpoint in the database stands in, whose signature only we can make.
+
+        Returns:
+            The size of the tree.
         """
+        size = log_size(connection)
+        tree = Tree(cache(tile_reader(connection)))
         last = connection.scalar(
             select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
         )
@@ -215,70 +200,13 @@ class Sequencer:
                 raise LogInconsistentError(f"{signed.size} entries were signed, {size} are left")
             if tree.root(signed.size) != signed.root:
                 raise LogInconsistentError(f"the first {signed.size} entries are not as signed")
-
-
-def _size(connection: Connection) -> int:
-    last: int | None = connection.scalar(select(func.max(log_entries.c.index)))
-    return 0 if last is None else last + 1
+        return size
 
 
 def _measure(connection: Connection) -> tuple[int, bytes]:
     """Size and root of the tree as it is written."""
-    size = _size(connection)
+    size = log_size(connection)
     return size, Tree(tile_reader(connection)).root(size)
-
-
-def _waiting(connection: Connection, size: int) -> list[_Waiting]:
-    """Give the waiting events, oldest id first, their index and their controller's number."""
-    waiting = connection.execute(
-        select(events.c.id, events.c.controller_id, events.c.record, events.c.salt)
-        .where(events.c.index.is_(None))
-        .order_by(events.c.id)
-        .limit(STRETCH)
-    ).all()
-    last = {row.controller_id: 0 for row in waiting}
-    for controller_id in last:
-        # One seek in the index. Events of no controller, the processor's own, are a series too.
-        highest = select(func.max(events.c.number)).where(events.c.controller_id == controller_id)
-        last[controller_id] = connection.scalar(highest) or 0
-    joining = []
-    for index, row in enumerate(waiting, size):
-        number = last[row.controller_id] = last[row.controller_id] + 1
-        joining.append(_Waiting(row.id, index, number, row.record, row.salt))
-    return joining
-
-
-def _write(connection: Connection, batch: Sequence[_Waiting]) -> None:
-    """Write places, commitments and tiles of the next events."""
-    records = [numbered(event.record, event.number) for event in batch]
-    entries = [commitment(event.salt, record) for event, record in zip(batch, records, strict=True)]
-    connection.execute(
-        update(events)
-        .where(events.c.id == bindparam("event_id"))
-        .values(
-            index=bindparam("event_index"),
-            number=bindparam("event_number"),
-            record=bindparam("event_record"),
-        ),
-        [
-            {
-                "event_id": event.id,
-                "event_index": event.index,
-                "event_number": event.number,
-                "event_record": record,
-            }
-            for event, record in zip(batch, records, strict=True)
-        ],
-    )
-    connection.execute(
-        insert(log_entries),
-        [
-            {"index": event.index, "commitment": entry}
-            for event, entry in zip(batch, entries, strict=True)
-        ],
-    )
-    leaves = [leaf_hash(entry) for entry in entries]
-    write_tiles(connection, extend(batch[0].index, leaves, tile_reader(connection)))
 
 
 def _publish(connection: Connection, head: Head, now: datetime) -> None:

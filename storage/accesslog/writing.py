@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from storage.database import Database, prepare_sqlite
 
 _COLUMNS = "id, at, controller_id, case_id, record, salt"
-_SQLITE = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+_SQLITE = f"INSERT INTO events ({_COLUMNS}) VALUES "
 _POSTGRESQL = (
     f"INSERT INTO events ({_COLUMNS}) "
     "SELECT * FROM unnest($1::text[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::bytea[])"
@@ -72,7 +72,10 @@ class _SqliteWriter:
         try:
             # A writer takes the lock at once: see storage/database.py.
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_SQLITE, rows)
+            # One statement for all rows: between two of them the thread would have to wait for the
+            # interpreter, which the event loop gives up only every few milliseconds.
+            values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
+            self._connection.execute(_SQLITE + values, [value for row in rows for value in row])
             self._connection.execute("COMMIT")
         except BaseException:
             # Closing rolls back whatever state a full disk left it in; the next batch reconnects.

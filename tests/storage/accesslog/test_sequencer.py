@@ -14,7 +14,8 @@ from sqlalchemy import delete, func, select, update
 from storage import leases
 from storage.accesslog.checkpoint import Head, open_checkpoint
 from storage.accesslog.log import AccessLog
-from storage.accesslog.sequencer import BATCH, LIFETIME, PATIENCE
+from storage.accesslog.numbering import BATCH
+from storage.accesslog.sequencer import LIFETIME, PATIENCE
 from storage.accesslog.tree import EMPTY_ROOT, leaf_hash, node_hash
 from storage.database import Database
 from storage.errors import LeaseLostError, LogInconsistentError, LogUnavailableError
