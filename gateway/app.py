@@ -48,6 +48,7 @@ from storage.accesslog.sequencer import Sequencer
 from storage.blobs.local import LocalBlobStore
 from storage.database import Database
 from storage.durable import replace_file
+from storage.reserve import DiskReserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ def _wire(
 ) -> Rooms:
     main, keystore, node_id = databases["database"], databases["keystore"], new_id()
     blobs = LocalBlobStore(settings.data / "blobs")
-    access = Access(main, access_log, node_id)
+    reserve = DiskReserve(settings.disk_reserve_path, settings.disk_reserve_bytes)
+    access = Access(main, access_log, reserve, node_id)
     passwords = Passwords()
     sessions = Sessions(main, access, passwords, settings)
     sequencer = _sequencer(settings, main, signing_key, node_id)

@@ -24,6 +24,7 @@
     ├── MethodNotAllowedError
     ├── InternalError               a fault of ours; nothing of it is shown
     └── UnavailableError            log, keys or storage cannot serve now; nothing happened
+        └── DiskFullError           but for those who can make room
 
 Each class has a `code`, which is API and never changes, and its text in English and Dutch. Texts
 carry ids and numbers, never a word that a person typed.
@@ -214,6 +215,20 @@ class UnavailableError(GatewayError):
     code = "unavailable"
     en = "The service cannot do this now; nothing was shown or changed. Try again in a minute."
     nl = "Dit kan nu niet; er is niets getoond of gewijzigd. Probeer het over een minuut."
+
+
+class DiskFullError(UnavailableError):
+    """Only the reserve of the disk is left: for those who can make room."""
+
+    code = "disk_full"
+    en = (
+        "The disk of the server is full, so nothing can be done now; nothing was lost. "
+        "An administrator can still sign in and make room."
+    )
+    nl = (
+        "De schijf van de server is vol, dus er kan nu niets; er is niets verloren. "
+        "Een beheerder kan nog inloggen en ruimte maken."
+    )
 
 
 class BadRequestError(GatewayError):

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     log_years: float = Field(
         5.0, ge=5, description="years that records of the access log are kept; the law asks for 5"
     )
+    disk_reserve_bytes: int = Field(
+        16 * MiB, gt=0, description="room kept back, so that a full disk locks nobody out"
+    )
     sweep_minutes: float = Field(10.0, gt=0, description="time between two sweeps of orphans")
     orphan_hours: float = Field(
         1.0, gt=0, description="age at which bytes that no row names are taken for orphans"
@@ -143,6 +146,11 @@ class Settings(BaseSettings):
     def witness_keys(self) -> tuple[str, ...]:
         """The verifier keys of the witnesses."""
         return tuple(entry.partition(" ")[0] for entry in self.witnesses)
+
+    @property
+    def disk_reserve_path(self) -> Path:
+        """The file that keeps room back."""
+        return self.data / "reserve"
 
     @property
     def keyring_path(self) -> Path:

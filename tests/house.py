@@ -228,6 +228,7 @@ async def settings(
         database_url=main_url,
         keystore_url=keystore_url,
         inspection_workers=1,
+        disk_reserve_bytes=64 * 1024,
     )
     keyring = LocalKeyring.open(chosen.keyring_path, PASSPHRASE)
     log_key = SigningKey(chosen.log_origin, (await keyring.signing_key("log")).seed)

@@ -15,9 +15,18 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor, system
-from gateway.access.policy import AFTER_ERASURE, POLICY, Action, Relation, Role, ground
+from gateway.access.policy import (
+    AFTER_ERASURE,
+    ON_THE_RESERVE,
+    POLICY,
+    Action,
+    Relation,
+    Role,
+    ground,
+)
 from gateway.errors import (
     CaseFrozenError,
+    DiskFullError,
     ForbiddenError,
     GatewayError,
     IntegrityFailedError,
@@ -33,6 +42,7 @@ from storage.accesslog.log import AccessLog
 from storage.cases import Case
 from storage.database import Database
 from storage.errors import BlobMissingError, LogUnavailableError
+from storage.reserve import DiskReserve
 
 Detail = str | int | bool | list[str]
 
@@ -70,9 +80,10 @@ class Grant:
 class Access:
     """Decides by the policy, writes the log, makes Grants."""
 
-    def __init__(self, main: Database, log: AccessLog, node_id: str) -> None:
+    def __init__(self, main: Database, log: AccessLog, reserve: DiskReserve, node_id: str) -> None:
         """Decide on the cases in `main`; write events as node `node_id`."""
         self._main = main
+        self._reserve = reserve
         self._log = log
         self._node_id = node_id
 
@@ -92,8 +103,11 @@ class Access:
             ForbiddenError: They may see the case, but not do this with it.
             WrongStateError: The case is not in a state for this act.
             CaseFrozenError: The case is being erased.
-            UnavailableError: The event could not be written, so nothing may happen.
+            UnavailableError: The event could not be written, so nothing may happen; or the disk
+                is full but for its reserve, and this actor cannot make room.
         """
+        if actor.role not in ON_THE_RESERVE and self._reserve.is_short():
+            raise DiskFullError
         case, relations = await self._look(actor, case_id)
         words = ground(action, actor.role, relations)
         refusal = self._refusal(actor, action, case_id, case, relations)

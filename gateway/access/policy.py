@@ -54,6 +54,8 @@ class Action(StrEnum):
     FILE_UPLOAD = "file.upload"
     FILE_VIEW = "file.view"
     FILE_DOWNLOAD = "file.download"
+    FILE_THUMBNAIL = "file.thumbnail"
+    FILE_PLACE = "file.place"
     FILE_REMOVE = "file.remove"
     FILE_INSPECT = "file.inspect"
     PLAN_UPLOAD = "plan.upload"
@@ -113,6 +115,8 @@ POLICY: Mapping[Action, Rule] = {
     Action.FILE_UPLOAD: Rule("C", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_VIEW: Rule("R", frozenset({_PRACTICE, _PLANNER, _COORDINATOR})),
     Action.FILE_DOWNLOAD: Rule("R", frozenset({_PRACTICE, _PLANNER})),
+    Action.FILE_THUMBNAIL: Rule("R", frozenset({_PRACTICE, _PLANNER})),
+    Action.FILE_PLACE: Rule("U", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_REMOVE: Rule("D", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_INSPECT: Rule("E", frozenset({_SYSTEM})),
     Action.PLAN_UPLOAD: Rule("C", frozenset({_PLANNER}), frozenset({"planning"})),
@@ -130,6 +134,9 @@ POLICY: Mapping[Action, Rule] = {
     Action.SETTINGS_CHANGE: Rule("U", frozenset({_SYSTEM})),
     Action.LOG_PRUNE: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
 }
+
+ON_THE_RESERVE = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.OPERATOR, Role.SYSTEM})
+"""Who still acts when the disk is full but for its reserve: whoever can make room."""
 
 AFTER_ERASURE = frozenset(
     {Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE}

@@ -35,6 +35,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     errors.UploadMediaTypeError: 415,
     errors.TooLargeError: 413,
     errors.IntegrityFailedError: 500,
+    errors.DiskFullError: 503,
     errors.UnavailableError: 503,
     errors.BadRequestError: 400,
     errors.MethodNotAllowedError: 405,

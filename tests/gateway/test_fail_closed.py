@@ -25,7 +25,17 @@ from storage.accesslog.verify import verify
 from storage.database import Database
 from storage.schema import cases, events
 from tests.gateway.ground import SQLITE, logged, refused, until
-from tests.house import API, PASSPHRASE, PATIENT, Answer, House, Person, ServerProcess, open_house
+from tests.house import (
+    API,
+    PASSPHRASE,
+    PASSWORD,
+    PATIENT,
+    Answer,
+    House,
+    Person,
+    ServerProcess,
+    open_house,
+)
 
 TRIES = 2_000
 
@@ -146,3 +156,35 @@ async def test_when_the_signer_is_gone_for_good_nothing_is_shown(
         return not await is_closed()
 
     await until(is_open)
+
+
+@SQLITE
+async def test_on_a_disk_that_is_full_but_for_its_reserve_an_officer_still_signs_in(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.reserve._LOOK_SECONDS", 0.0)
+    async with open_house(settings) as house:
+        for person in (house.dentist, house.officer):
+            await house.rooms.accounts.set_password(email=person.email, password=PASSWORD)
+        case_id = await house.dentist.new_case()
+        assert settings.disk_reserve_path.exists()
+        monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 0)
+        before = await case_count(house)
+        for method, path, body in (
+            ("GET", f"{API}/cases/{case_id}", None),
+            ("POST", f"{API}/cases", {"patient": dict(PATIENT)}),
+            ("POST", f"{API}/session", {"email": house.dentist.email, "password": PASSWORD}),
+        ):
+            answer = await house.dentist.ask(method, path, json=body)
+            refused(answer, 503, "disk_full")
+            assert int(answer.headers["Retry-After"]) > 0
+
+        signing_in = {"email": house.officer.email, "password": PASSWORD}
+        assert (await house.officer.ask("POST", f"{API}/session", json=signing_in)).status < 300
+        await house.officer.get(f"{API}/log/events?controller={house.practice.id}")
+        assert not settings.disk_reserve_path.exists()
+        assert await case_count(house) == before
+
+        monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 1 << 40)
+        await house.dentist.get(f"{API}/cases/{case_id}")
+        assert settings.disk_reserve_path.exists()
