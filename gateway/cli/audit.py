@@ -138,11 +138,11 @@ def _policy(
     key: str, witnesses: Sequence[str], needed: int | None, max_age: float | None
 ) -> Policy:
     try:
-        log = Verifier.parse(_text(key))
+        log = Verifier.parse(options.key_text(key))
     except SignatureError:
         raise UsageError("key", _NOT_A_KEY) from None
     try:
-        trusted = {witness: Cosigner.parse(_text(witness)) for witness in witnesses}
+        trusted = {witness: Cosigner.parse(options.key_text(witness)) for witness in witnesses}
     except SignatureError:
         raise UsageError("witness", _NOT_A_WITNESS) from None
     # One witness named twice is one witness.
@@ -155,17 +155,6 @@ def _policy(
         needed=len(distinct) if needed is None else needed,
         max_age=None if max_age is None else timedelta(hours=max_age),
     )
-
-
-def _text(given: str) -> str:
-    """A key as given, or as the first line of the file that is named."""
-    path = Path(given)
-    if "+" in given and not path.is_file():
-        return given
-    try:
-        return path.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, ValueError):
-        return ""
 
 
 def _to_json(report: Report) -> JsonObject:

@@ -9,6 +9,7 @@ import typer
 from gateway.cli import (
     audit,
     case,
+    certificate,
     demo,
     doctor,
     download,
@@ -36,6 +37,7 @@ app.add_typer(case.app)
 upload.register(app)
 download.register(app)
 erase.register(app)
+app.add_typer(certificate.app)
 app.add_typer(log.app)
 export.register(log.app)
 audit.register(app)

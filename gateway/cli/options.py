@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from gateway.cli.errors import UsageError
-from gateway.cli.texts import NOT_AN_ID
+from gateway.cli.texts import NOT_A_FILE_ID, NOT_AN_ID
 from gateway.ids import ID_PATTERN
 
 P = ParamSpec("P")
@@ -39,6 +39,12 @@ def _case_id(value: str) -> str:
     return value
 
 
+def _file_id(value: str) -> str:
+    if not re.fullmatch(ID_PATTERN, value):
+        raise UsageError("file", NOT_A_FILE_ID)
+    return value
+
+
 def case_ids(values: list[str] | None) -> list[str] | None:
     """The same for an option that may be repeated."""
     return values and [_case_id(value) for value in values]
@@ -48,11 +54,26 @@ Case = Annotated[
     str,
     typer.Argument(metavar="CASE", help="Id of the case.", show_default=False, callback=_case_id),
 ]
+FileId = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="Id of the file.", show_default=False, callback=_file_id),
+]
 Day = Annotated[
     datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day, YYYY-MM-DD.")
 ]
 
 DEFAULT_SERVER = "http://127.0.0.1:8460"
+
+
+def key_text(given: str) -> str:
+    """A public key as given, or as the first line of the file that is named; "" if neither."""
+    path = Path(given)
+    if "+" in given and not path.is_file():
+        return given
+    try:
+        return path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def command(

@@ -8,20 +8,16 @@ it can be checked with two public keys and nothing of ours.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rfc8785
-
+from gateway.audit.certificate import FORMAT, canonical, message_of
 from keys.signing import SigningKey
 from storage.accesslog.reading import InclusionProof
 from storage.cases import Case
 from storage.erasures import Erasure, Puncture
 from storage.files import File
 
-FORMAT = "kluis/erasure-certificate/1"
-SIGNED = b"kluis/erasure-certificate/1\n"  # sets these signatures apart from all others
 GROUND = "instruction of the controller, GDPR articles 17 and 28(3)(a)"
 
 NOT_COVERED = (
@@ -88,21 +84,11 @@ def body(
     }
 
 
-def body_sha256(canonical: str) -> bytes:
-    """The hash that the log's event names; of the body as canonical JSON."""
-    return hashlib.sha256(canonical.encode()).digest()
-
-
-def canonical(document: Mapping[str, Any]) -> str:
-    """RFC 8785 canonical JSON."""
-    return rfc8785.dumps(dict(document)).decode()
-
-
 def certificate(
     signed_body: Mapping[str, Any], key: SigningKey, proof: InclusionProof
 ) -> Mapping[str, Any]:
     """The signed certificate with its place in the log."""
-    message = SIGNED + canonical(signed_body).encode()
+    message = message_of(canonical(signed_body))
     return {
         "body": dict(signed_body),
         "signature": base64.b64encode(key.sign(message)).decode(),

@@ -29,6 +29,7 @@ from gateway.access.actors import Actor, system
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
 from gateway.access.sessions import Sessions
+from gateway.audit.certificate import body_sha256, canonical
 from gateway.errors import IntegrityFailedError, InvalidInputError, NotFoundError
 from gateway.ids import new_id, now
 from gateway.privacy import certificate
@@ -285,7 +286,7 @@ class Erasures:
                 living_versions=versions,
                 erased_at=now().isoformat(),
             )
-            text = certificate.canonical(body)
+            text = canonical(body)
             await erasures.change(tx, erasure.id, step="proved", body=text, evidence=None)
 
     async def _delete(self, erasure: Erasure) -> None:
@@ -304,7 +305,7 @@ class Erasures:
             await erasures.change(tx, erasure.id, step="deleted")
 
     async def _record(self, erasure: Erasure) -> None:
-        digest = certificate.body_sha256(erasure.body or "")
+        digest = body_sha256(erasure.body or "")
         async with self._keystore.transaction() as tx:
             await keystore.enter_in_ledger(
                 tx, erasure.case_id, erasure.controller_id, now(), digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -219,3 +220,29 @@ async def download_fault(
     elif taken.status != 500 or b'"integrity_failed"' not in taken.body:
         return f"{taken.status} {taken.body[:90]!r}"
     return None if await alarms(ground.house) > before else "no integrity event"
+
+
+def altered_everywhere(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every place of a JSON document that holds a value, with a copy in which it is another."""
+    for *path, last in _leaves(document):
+        forged = json.loads(json.dumps(document))
+        target = forged
+        for step in path:
+            target = target[step]
+        target[last] = _other(target[last])
+        yield (*path, last), forged
+
+
+def _leaves(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    if isinstance(value, dict | list):
+        steps = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for step, below in steps for leaf in _leaves(below, (*place, step))]
+    return [place]
+
+
+def _other(value: Any) -> Any:
+    """Something else of the same kind; in a text, one letter in its middle."""
+    if isinstance(value, str) and value:
+        at = len(value) // 2
+        return value[:at] + ("B" if value[at] != "B" else "C") + value[at + 1 :]
+    return value + 1 if isinstance(value, int) else "something"
