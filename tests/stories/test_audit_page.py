@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -47,14 +48,18 @@ async def follow(house: House, directory: Path, *blocks: str) -> tuple[int, str]
 @SQLITE
 @pytest.mark.slow
 async def test_the_page_works_as_it_stands_and_finds_a_lie(house: House, tmp_path: Path) -> None:
-    await house.dentist.new_case()
-    shutil.copyfile(house.settings.log_key_path, tmp_path / "log.pub")
+    case_id, _ = await house.submitted_case()
+    certificate = await house.dentist.erase(case_id)
+    (tmp_path / "erasure.json").write_text(json.dumps(certificate))
+    for key in (house.settings.log_key_path, house.settings.certificate_key_path):
+        shutil.copyfile(key, tmp_path / key.name)
 
     code, said = await follow(house, tmp_path, *BLOCKS)
 
     assert code == 0, said
     assert said.count("The log is right: ") == 2
     assert '"ok": true' in said
+    assert "The certificate is right: " in said
     assert (tmp_path / "log.bundle").exists()
 
     statement = "UPDATE events SET record = record || ' ' WHERE controller_id = :id AND number = 1"
