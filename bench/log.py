@@ -36,8 +36,8 @@ from sqlalchemy.engine import make_url
 from gateway.ids import new_id, now
 from keys.secret import SecretKey
 from keys.signing import SigningKey, Verifier
-from storage.accesslog.event import AccessEvent, numbered
-from storage.accesslog.log import SALT_SIZE, AccessLog, commitment
+from storage.accesslog.event import AccessEvent, commitment, numbered
+from storage.accesslog.log import SALT_SIZE, AccessLog
 from storage.accesslog.sequencer import Sequencer
 from storage.accesslog.tiles import write_tiles
 from storage.accesslog.tree import Tree, extend, leaf_hash

@@ -23,7 +23,7 @@ import rfc8785
 from keys.errors import SignatureError
 from keys.signing import Verifier
 from storage.accesslog.checkpoint import open_checkpoint
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment
 from storage.accesslog.tree import leaf_hash, verify_inclusion
 from storage.errors import LogInconsistentError
 

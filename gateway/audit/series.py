@@ -6,14 +6,13 @@ behind a receipt. So a long log does not fill the memory.
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.audit.findings import Finding, Lie
-from storage.accesslog.event import AccessEvent
+from storage.accesslog.event import AccessEvent, commitment
 from storage.accesslog.tree import leaf_hash
 
 LEGAL_TERM = timedelta(days=5 * 365)  # NEN 7513: kept for five years at the least
@@ -94,7 +93,7 @@ class Series:
             return None
         self._read(event, event.record)
         # docs/formats.md: the entry is HMAC-SHA256(salt, record).
-        return leaf_hash(hmac.digest(event.salt, event.record.encode(), "sha256"))
+        return leaf_hash(commitment(event.salt, event.record))
 
     def _read(self, event: LoggedEvent, text: str) -> None:
         try:

@@ -6,6 +6,7 @@ Each attribute names its NEN 7513 field. The record is what the log commits to: 
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -166,6 +167,11 @@ def numbered(canonical: str, number: int) -> str:
     """
     event, following, rest = canonical.partition('},"object":{')
     return f'{event}}},"number":{number}{following[1:]}{rest}'
+
+
+def commitment(salt: bytes, record: str) -> bytes:
+    """HMAC-SHA256 of a record in canonical JSON under its salt: what the tree holds of it."""
+    return hmac.digest(salt, record.encode(), "sha256")
 
 
 def _is_plain(value: object) -> bool:

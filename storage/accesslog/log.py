@@ -7,7 +7,6 @@ takes whatever waits, commits it as one transaction, and only then lets those ca
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,11 +113,6 @@ class AccessLog:
         for waiting in batch:
             if not waiting.durable.done():  # done already: its caller was cancelled
                 waiting.durable.set_result(None)
-
-
-def commitment(salt: bytes, record: str) -> bytes:
-    """HMAC-SHA256 of a record in canonical JSON under its salt: what the tree holds of it."""
-    return hmac.digest(salt, record.encode(), "sha256")
 
 
 def _row(event: AccessEvent) -> Row:

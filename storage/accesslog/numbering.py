@@ -12,8 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from storage.accesslog.event import numbered
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment, numbered
 from storage.accesslog.tiles import tile_reader, write_tiles
 from storage.accesslog.tree import extend, leaf_hash
 from storage.schema import events, log_entries

@@ -16,8 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, func, select
 
 from storage.accesslog.checkpoint import Head, OpenNote, open_checkpoint
-from storage.accesslog.event import AccessEvent
-from storage.accesslog.log import commitment
+from storage.accesslog.event import AccessEvent, commitment
 from storage.accesslog.tiles import tile_reader
 from storage.accesslog.tree import (
     HASH_SIZE,

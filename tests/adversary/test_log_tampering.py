@@ -21,7 +21,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.accesslog.checkpoint import Checkpoint, Head, open_checkpoint
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment
 from storage.accesslog.verify import Verification, verify
 from storage.database import Database
 from storage.schema import checkpoints, events, log_entries

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from sqlalchemy import func, select
 
-from storage.accesslog.log import BATCH, AccessLog, commitment
+from storage.accesslog.event import commitment
+from storage.accesslog.log import BATCH, AccessLog
 from storage.accesslog.writing import Row
 from storage.database import Database
 from storage.errors import LogUnavailableError

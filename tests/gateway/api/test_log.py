@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from gateway.app import log_verifier
 from storage.accesslog.checkpoint import Checkpoint, open_checkpoint
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment
 from storage.accesslog.proof import LogProof
 from storage.accesslog.reading import events_of_case
 from storage.schema import events

@@ -10,7 +10,7 @@ import rfc8785
 from sqlalchemy import delete, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment
 from storage.accesslog.tree import Tree, extend, leaf_hash
 from storage.schema import checkpoints, events, log_entries, tiles
 

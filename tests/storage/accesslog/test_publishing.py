@@ -12,7 +12,7 @@ from sqlalchemy import delete, null, update
 
 from storage.accesslog import publishing
 from storage.accesslog.checkpoint import open_checkpoint
-from storage.accesslog.log import commitment
+from storage.accesslog.event import commitment
 from storage.accesslog.publishing import GRACE
 from storage.errors import LogInconsistentError
 from storage.schema import checkpoints, events, log_entries, tiles
