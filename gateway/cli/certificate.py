@@ -13,7 +13,7 @@ from gateway.audit.certificate import CertificateError, check
 from gateway.cli import options
 from gateway.cli.errors import CommandError, LocalFileError, UsageError
 from gateway.cli.output import Output
-from gateway.cli.texts import Words
+from gateway.cli.texts import Words, language
 from keys.errors import SignatureError
 from keys.signing import Verifier
 
@@ -92,7 +92,15 @@ LogKey = Annotated[
 ]
 
 
-async def verify(file: File, key: Key, log_key: LogKey, as_json: options.Json = False) -> None:
+Pdf = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Also write the certificate as a page for people, a PDF."),
+]
+
+
+async def verify(
+    file: File, key: Key, log_key: LogKey, pdf: Pdf = None, as_json: options.Json = False
+) -> None:
     """Check a certificate without a server. 1: it is not right."""
     certificates, log = _key("key", key), _key("log_key", log_key)
     certificate = _read(file)
@@ -101,6 +109,8 @@ async def verify(file: File, key: Key, log_key: LogKey, as_json: options.Json = 
     except CertificateError as problem:
         raise WrongCertificateError(reason=_REASONS[problem.reason].say()) from None
     place = certificate["log"]
+    if pdf is not None:
+        _print(pdf, body, place)
     answer = {"ok": True, "body": body, "index": place["index"], "size": place["size"]}
     Output(as_json).answer(answer, _to_text(body, place))
 
@@ -120,6 +130,17 @@ def _read(path: Path) -> Any:
         raise LocalFileError(path=path, reason=error.strerror) from None
     except (ValueError, RecursionError):
         raise LocalFileError(path=path, reason=_UNREADABLE.say()) from None
+
+
+def _print(path: Path, body: Mapping[str, Any], place: Mapping[str, Any]) -> None:
+    try:
+        from gateway.exports.certificate import page  # noqa: PLC0415 - an extra, absent by choice
+    except ImportError:
+        raise UsageError("pdf", options.NO_PDF) from None
+    try:
+        path.write_bytes(page(body, place["index"], place["size"], language()))
+    except OSError as error:
+        raise LocalFileError(path=path, reason=error.strerror) from None
 
 
 def _to_text(body: Mapping[str, Any], place: Mapping[str, Any]) -> str:

@@ -30,10 +30,6 @@ from storage.accesslog.event import AccessEvent
 
 PAGE = 1000  # events of one request
 
-_NO_PDF = Words(
-    "PDF needs the extra `pdf`: pip install 'kluis[pdf]'. Or take --format html and print it.",
-    "PDF vraagt de extra `pdf`: pip install 'kluis[pdf]'. Of neem --format html en druk af.",
-)
 _NOT_ON_A_TERMINAL = Words(
     "A PDF is no text. Give a file by --out.", "Een PDF is geen tekst. Geef een bestand met --out."
 )
@@ -197,7 +193,7 @@ def _export(form: Format | None, about: About) -> Export:
         try:
             from gateway.exports.pdf import Pdf  # noqa: PLC0415 - an extra, absent by choice
         except ImportError:
-            raise UsageError("format", _NO_PDF) from None
+            raise UsageError("format", options.NO_PDF) from None
         return Pdf(about)
     if form is Format.HTML:
         return Page(about)

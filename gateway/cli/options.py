@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from gateway.cli.errors import UsageError
-from gateway.cli.texts import NOT_A_FILE_ID, NOT_AN_ID
+from gateway.cli.texts import NOT_A_FILE_ID, NOT_AN_ID, Words
 from gateway.ids import ID_PATTERN
 
 P = ParamSpec("P")
@@ -63,6 +63,12 @@ Day = Annotated[
 ]
 
 DEFAULT_SERVER = "http://127.0.0.1:8460"
+
+
+NO_PDF = Words(
+    "PDF needs the extra `pdf`: pip install 'kluis[pdf]'.",
+    "PDF vraagt de extra `pdf`: pip install 'kluis[pdf]'.",
+)
 
 
 def key_text(given: str) -> str:

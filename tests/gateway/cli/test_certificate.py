@@ -14,6 +14,7 @@ from keys.secret import SecretKey
 from keys.signing import SigningKey, Verifier
 from tests.adversary.attacks import altered_everywhere
 from tests.gateway.cli.conftest import Kluis
+from tests.gateway.exports.test_readable import shown_in
 from tests.gateway.ground import SQLITE
 from tests.house import House
 
@@ -35,10 +36,16 @@ async def test_a_certificate_is_checked_without_a_server_and_its_limits_are_show
     keys = ("--key", house.settings.certificate_key_path, "--log-key", house.settings.log_key_path)
     monkeypatch.setenv("KLUIS_SERVER", "http://127.0.0.1:9")  # nobody listens there
 
-    told = await asyncio.to_thread(kluis, "certificate", "verify", path, *keys)
+    pdf = tmp_path / "erasure.pdf"
+    told = await asyncio.to_thread(kluis, "certificate", "verify", path, *keys, "--pdf", pdf)
     ran = await asyncio.to_thread(kluis, "certificate", "verify", path, *keys, "--json")
 
     assert told.code == ran.code == 0
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert pdf.read_bytes().count(b"/Type /Page\n") == 1
+    printed = shown_in(pdf.read_bytes())
+    assert certificate["body"]["case_id"] in printed
+    assert certificate["body"]["certificate_id"] in printed
     assert certificate["body"]["case_id"] in told.out
     for sentence in certificate["body"]["not_covered"]:
         assert sentence[:30] in told.out
