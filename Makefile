@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-peers
 DEMO   ?= ./demo
 JOBS   ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check bench-log format lock clean
+.PHONY: help install develop demo test check bench-inspect bench-log format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,16 @@ check: develop ## formatting, lint, types, import rules, spelling, and the suite
 	$(BIN)/codespell
 	$(MAKE) test
 
+# Open3D brings a web framework whose pytest plugin would break the suite: peers live apart.
+$(PEERS)/.installed: requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --require-hashes -r requirements-bench.lock
+	$(PEERS)/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+bench-inspect: $(PEERS)/.installed ## inspection against trimesh, VTK, MeshLib, Open3D, PyMeshLab, piexif
+	$(PEERS)/bin/python -m bench.inspect
+
 bench-log: develop ## the access log against bare SQLite, PostgreSQL and a flat file
 	$(BIN)/python -m bench.log
 
@@ -47,12 +58,13 @@ format: develop ## put the source in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-UV_COMPILE = uv pip compile pyproject.toml --extra pdf --extra postgres --group build --universal --python-version 3.11 \
+UV_COMPILE = uv pip compile pyproject.toml --extra heic --extra pdf --extra pkcs11 --extra postgres --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 lock: ## renew the lock files (needs uv); no index address is written into them
 	$(UV_COMPILE) -o requirements.lock
 	$(UV_COMPILE) --group dev -o requirements-dev.lock
+	$(UV_COMPILE) --group bench -o requirements-bench.lock
 
 clean: ## remove the virtual environment and caches; data directories stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
