@@ -5,14 +5,19 @@ of `report` and `errors`, its sizes against the file, and it brings no sentences
 """
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.inspection.errors import PROBLEMS, InspectionCrashedError, InspectionError
+from gateway.inspection.forms import media_type, sizes
 from gateway.inspection.report import (
     MEDIA_TYPES,
+    TEXTS,
+    TEXTS_BYTES,
+    THUMBNAIL_BYTES,
     Confinement,
     Kind,
     PhotoReport,
@@ -21,19 +26,22 @@ from gateway.inspection.report import (
     ScanReport,
 )
 
-ANSWER_BYTES = 1 << 16  # of the frame without the clean file; one is about 1 kB
+ANSWER_BYTES = 1 << 20  # of the frame: the texts, escaped to six times their length, and the report
 _SURPLUS_BYTES = 1 << 12  # a clean file is not larger than what came in, but for new headers
+_PIXEL_BYTES, _CONVERTED_BYTES = 3, 1 << 27  # of a photo that is kept in another format
 _LARGEST_NUMBER = 2**53  # what JSON carries exactly (RFC 8259, section 6)
-_STL_HEADER_BYTES, _STL_TRIANGLE_BYTES = 84, 50
-_SIGNATURES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
+_JPEG = b"\xff\xd8\xff"
+_SIGNATURES = {"jpeg": _JPEG, "png": b"\x89PNG\r\n\x1a\n", "heic": _JPEG}
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A report, and how long the clean file is that follows it."""
+    """A report, the texts, and how long the clean file and its picture are that follow it."""
 
     report: Annotated[ScanReport | PhotoReport, Field(discriminator="kind")]
     bytes: int
+    thumbnail_bytes: Annotated[int, Field(ge=0, le=THUMBNAIL_BYTES)]
+    texts: Annotated[tuple[str, ...], Field(max_length=TEXTS)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +96,44 @@ def read_answer(frame: bytes, kind: Kind, content_bytes: int) -> Accepted:
         raise _problem(answer)
     if (
         answer.report.kind != kind
-        or not 0 < answer.bytes <= content_bytes + _SURPLUS_BYTES
+        or not _may_follow(answer, content_bytes)
+        or sum(len(text.encode()) for text in answer.texts) > TEXTS_BYTES
         or not _is_plain(answer.report.to_json())
     ):
         raise InspectionCrashedError("answer")
     return answer
 
 
-def read_result(accepted: Accepted, clean: bytes) -> Result:
-    """Put the two parts together.
+def read_result(accepted: Accepted, clean: bytes, thumbnail: bytes) -> Result:
+    """Put the parts together.
 
     Raises:
-        InspectionCrashedError: The clean file is not what the report speaks of.
+        InspectionCrashedError: The clean file is not what the report speaks of, or the thumbnail
+            no JPEG.
     """
     report = accepted.report
     if isinstance(report, ScanReport):
-        expected = _STL_HEADER_BYTES + _STL_TRIANGLE_BYTES * report.triangles
-        fits = len(clean) == expected and not any(clean[: _STL_HEADER_BYTES - 4])
+        form: str | None = media_type(clean, report.triangles)
     else:
-        fits = clean.startswith(_SIGNATURES[report.format])
-    if not fits:
+        form = MEDIA_TYPES[report.format] if clean.startswith(_SIGNATURES[report.format]) else None
+    if not form or (thumbnail and not thumbnail.startswith(_JPEG)):
         raise InspectionCrashedError("answer")
-    return Result(report, clean, MEDIA_TYPES[report.format])
+    return Result(report, clean, form, thumbnail, accepted.texts)
+
+
+def _may_follow(answer: Accepted, content_bytes: int) -> bool:
+    """Whether such a report and a clean file of that length can come of a file of this length."""
+    report = answer.report
+    if isinstance(report, ScanReport):
+        # No format has triangles of less than a byte; a clean one is of a fixed size.
+        return (
+            0 < report.triangles <= content_bytes
+            and answer.bytes in sizes(report.triangles)
+            and re.fullmatch("[0-9a-f]{32}", report.same_scan) is not None
+        )
+    if report.format == "heic":  # decoded and coded anew, so its pixels bound it
+        content_bytes = min(_PIXEL_BYTES * report.width_px * report.height_px, _CONVERTED_BYTES)
+    return 0 < answer.bytes <= content_bytes + _SURPLUS_BYTES
 
 
 def _problem(refused: Refused) -> InspectionError:

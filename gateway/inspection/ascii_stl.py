@@ -1,10 +1,10 @@
 """ASCII STL, in linear time, without believing anything.
 
 The grammar, line by line (blank lines anywhere, blanks around and between words, keywords in any
-case, LF or CRLF, names of any bytes, which are dropped)::
+case, LF or CRLF, names of any bytes, which are dropped, at most 256 bytes in any other line)::
 
     solid NAME
-      facet normal X Y Z      three words: the normal is computed anew, so they may be anything
+      facet normal X Y Z      three words; what is no number is no normal
         outer loop
           vertex X Y Z        decimal numbers: 1, -1.5, +.5, 2e-3
           vertex X Y Z
@@ -13,27 +13,38 @@ case, LF or CRLF, names of any bytes, which are dropped)::
       endfacet
     endsolid NAME             several solids may follow each other; they become one scan
 
-A vertex of a closed surface is written about six times in the very same letters, so each different
-line is turned into numbers once. A block that is not well-formed is read again, slowly, by regular
-expressions that say the same, to name the line.
+So a facet is 21 words, each in a known place. Facets are read some thousands at a time, all words
+of one place at once. A block that is not well-formed is read again, slowly, by regular expressions
+that say the same, to name the line.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count, cycle, islice
+from itertools import cycle
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gateway.inspection.decimals import Words, read_decimals, split
 from gateway.inspection.errors import TooManyTrianglesError, UnreadableScanError
+from gateway.inspection.leftout import LeftOut
+from gateway.inspection.mesh import Mesh, count_wrong_normals
 from gateway.inspection.report import Limits
 
-_BLOCK_BYTES = 4 << 20
-_LONGEST_LINE = 256  # of those that hold numbers
+_BLOCK_BYTES = 1 << 20
+_LONGEST_LINE = 256  # of those of a facet
+_SHORTEST_FACET = 86  # bytes
+
+_KEYWORDS = {0: b"facet", 1: b"normal", 5: b"outer", 6: b"loop", 19: b"endloop", 20: b"endfacet"}
+_KEYWORDS |= dict.fromkeys((7, 11, 15), b"vertex")
+_NORMAL = [2, 3, 4]
+_CORNERS = [8, 12, 16, 9, 13, 17, 10, 14, 18]  # x of the three corners, y, z
+_LINE_STARTS = np.array([0, 5, 7, 11, 15, 19, 20])
+_LINE_ENDS = np.array([4, 6, 10, 14, 18, 19, 20])
+_WORDS = 21
+
 _NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_NUMBER_LETTERS = b"0123456789+-.e "
 _VERTEX = re.compile(rb"vertex" + (rb"\s+" + _NUMBER) * 3)
 _FACET = (
     re.compile(rb"facet\s+normal(?:\s+\S+){3}"),
@@ -44,103 +55,93 @@ _FACET = (
     re.compile(rb"endloop"),
     re.compile(rb"endfacet"),
 )
-_LINES = len(_FACET)
 _BLANK = re.compile(rb"\s*")
 _SOLID = re.compile(rb"solid(?!\S)[^\n]*\n?")
 _END = re.compile(rb"endsolid(?!\S)[^\n]*\n?")
 
+_Span = tuple[int, int]
 
-def read_ascii(text: bytes, limits: Limits) -> npt.NDArray[np.float32]:
-    """The corners of all solids, shape (3 axes, 3 corners, triangles).
+
+class _Facets(NamedTuple):
+    corners: npt.NDArray[np.float32]  # (3 axes, 3 corners, facets)
+    wrong_normals: int
+
+
+def read_ascii(text: bytes, limits: Limits) -> Mesh:
+    """Read all solids as one scan.
 
     Raises:
         UnreadableScanError: With the line, from 1.
         TooManyTrianglesError: Counted before they are read.
     """
-    text = text.lower()  # names are dropped, and `E` is an `e`
-    triangles = text.count(b"endfacet")
-    if triangles > limits.triangles:
-        raise TooManyTrianglesError(triangles=triangles, limit=limits.triangles)
-    facets = _Facets()
-    for start, end in _bodies(text):
-        for block_start, block_end in _blocks(text, start, end):
-            if not facets.take(text[block_start:block_end]):
-                raise _syntax_error(text, block_start, block_end)
-    if not facets.vertices:
-        raise UnreadableScanError("empty")
-    return facets.corners()
-
-
-@dataclass(slots=True)
-class _Facets:
-    """What is read so far: each different vertex line once, and who uses which."""
-
-    number_of: defaultdict[bytes, int] = field(
-        default_factory=lambda: defaultdict(count().__next__)
-    )
-    places: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    vertices: list[npt.NDArray[np.int32]] = field(default_factory=list)
-
-    def take(self, block: bytes) -> bool:
-        """Read whole facets; False if they are not well-formed."""
-        lines = [line for line in map(bytes.strip, block.split(b"\n")) if line]
-        if not lines:
-            return True
-        if len(lines) % _LINES or not _frames_are_right(lines):
-            return False
-        known, facets = len(self.number_of), len(lines) // _LINES
-        numbers = np.empty((3, facets), dtype=np.int32)
-        for corner, row in enumerate(numbers):
-            row[:] = np.fromiter(
-                map(self.number_of.__getitem__, lines[2 + corner :: _LINES]), np.int32, facets
-            )
-        self.vertices.append(numbers)
-        new = len(self.number_of) - known
-        if new:
-            places = _places(list(islice(reversed(self.number_of), new))[::-1])
-            if places is None:
-                return False
-            self.places.append(places)
-        return True
-
-    def corners(self) -> npt.NDArray[np.float32]:
-        """Everything taken, shape (3 axes, 3 corners, triangles)."""
-        places = np.concatenate(self.places, axis=1)
-        return places[:, np.concatenate(self.vertices, axis=1)]
-
-
-def _frames_are_right(lines: list[bytes]) -> bool:
-    """Whether everything but the vertices stands where the grammar has it."""
-    facets = [line.split() for line in lines[0::_LINES]]
-    loops, loop_ends, ends = (set(lines[at::_LINES]) for at in (1, 5, 6))
-    return (
-        {(len(words), *words[:2]) for words in facets} == {(5, b"facet", b"normal")}
-        and all(line.split() == [b"outer", b"loop"] for line in loops)
-        and loop_ends == {b"endloop"}
-        and ends == {b"endfacet"}
-    )
-
-
-def _places(lines: list[bytes]) -> npt.NDArray[np.float32] | None:
-    """The numbers of vertex lines, shape (3 axes, lines), or None if one is not well-formed."""
-    words = [line.split() for line in lines]
-    if max(map(len, lines)) > _LONGEST_LINE or set(map(len, words)) != {4}:
-        return None
-    keywords, *axes = zip(*words, strict=True)
-    if set(keywords) != {b"vertex"}:
-        return None
-    # float() also reads `nan`, `inf` and `1_000`: letters outside of a number's are refused first.
-    if any(b" ".join(axis).translate(None, _NUMBER_LETTERS) for axis in axes):
-        return None
+    # As many triangles as that need more bytes than there are, or are counted.
+    if len(text) >= _SHORTEST_FACET * limits.triangles:
+        triangles = text.lower().count(b"endfacet")
+        if triangles > limits.triangles:
+            raise TooManyTrianglesError(triangles=triangles, limit=limits.triangles)
     try:
-        places = np.array([[float(word) for word in axis] for axis in axes])
-    except ValueError:
+        return _read(text, text)  # nearly every writer has keywords in small letters
+    except UnreadableScanError:
+        lower = text.lower()
+        if lower == text:
+            raise
+        return _read(lower, text)
+
+
+def _read(text: bytes, names: bytes) -> Mesh:
+    """Read solids whose keywords are in small letters; `names` is the text as it came."""
+    left_out = LeftOut()
+    blocks = [_read_block(text, spans) for spans in _blocks(text, _bodies(text, names, left_out))]
+    corners = np.concatenate([block.corners for block in blocks], axis=2)
+    if not corners.shape[2]:
+        raise UnreadableScanError("empty")
+    return Mesh(
+        "stl_ascii",
+        corners,
+        texts=tuple(left_out.texts),
+        dropped=left_out.dropped,
+        wrong_normals=sum(block.wrong_normals for block in blocks),
+    )
+
+
+def _read_block(text: bytes, spans: list[_Span]) -> _Facets:
+    """Read whole facets."""
+    pieces = [text[start:end] for start, end in spans]
+    # Or one solid might end what another one began.
+    if all(_ends_a_facet(piece) for piece in pieces[:-1]):
+        facets = _read_facets(split(b"".join(pieces)))
+        if facets:
+            return facets
+    raise UnreadableScanError("syntax", line=_wrong_line(text, spans))
+
+
+def _ends_a_facet(piece: bytes) -> bool:
+    last = piece.rstrip()
+    return not last or last.endswith(b"endfacet")
+
+
+def _read_facets(words: Words) -> _Facets | None:
+    facets, surplus = divmod(len(words), _WORDS)
+    if surplus or not all(words[at::_WORDS].are(word).all() for at, word in _KEYWORDS.items()):
         return None
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused later
-        return places.astype(np.float32)
+    if not facets:
+        return _Facets(np.empty((3, 3, 0), dtype=np.float32), 0)
+    starts, ends = words.starts.reshape(facets, _WORDS), words.ends.reshape(facets, _WORDS)
+    breaks = np.zeros(_WORDS, dtype=np.bool_)
+    breaks[_LINE_ENDS] = True
+    if not (words.breaks()[:-1] == np.tile(breaks, facets)[:-1]).all():
+        return None
+    if (ends[:, _LINE_ENDS] - starts[:, _LINE_STARTS]).max() > _LONGEST_LINE:
+        return None
+    numbers = starts.T[_CORNERS + _NORMAL], ends.T[_CORNERS + _NORMAL]
+    values = read_decimals(Words(words.letters, *(at.reshape(-1) for at in numbers)))
+    corners, normals = values[: 9 * facets].reshape(3, 3, facets), values[9 * facets :]
+    if np.isnan(corners).any():
+        return None
+    return _Facets(corners, count_wrong_normals(corners, normals.reshape(3, facets)))
 
 
-def _bodies(text: bytes) -> Iterator[tuple[int, int]]:
+def _bodies(text: bytes, names: bytes, left_out: LeftOut) -> Iterator[_Span]:
     """Where the facets of each solid begin and end."""
     position = 0
     while (position := _end_of(_BLANK, text, position)) < len(text):
@@ -151,34 +152,53 @@ def _bodies(text: bytes) -> Iterator[tuple[int, int]]:
         if end < 0:
             raise UnreadableScanError("no_end", line=_line(text, position))
         yield start, end
+        name_at = position + len(b"solid")
         position = _end_of(_END, text, end)
         if position == end:
             raise UnreadableScanError("syntax", line=_line(text, end))
+        for name in names[name_at:start].strip(), names[end + len(b"endsolid") : position].strip():
+            if name:
+                left_out.take("names", name)
 
 
-def _blocks(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut a body behind facets, so that no more than a block of it is ever in pieces."""
-    while start < end:
-        stop = end
-        if end - start > _BLOCK_BYTES:
-            facet_end = text.rfind(b"endfacet", start, start + _BLOCK_BYTES)
-            cut = facet_end if facet_end >= 0 else start + _BLOCK_BYTES  # blank, or malformed
-            line_end = text.find(b"\n", cut, end)
-            stop = end if line_end < 0 else line_end + 1
-        yield start, stop
-        start = stop
+def _blocks(text: bytes, bodies: Iterator[_Span]) -> Iterator[list[_Span]]:
+    """Cut long bodies behind facets and put short ones together: a block's worth at a time."""
+    spans: list[_Span] = []
+    taken = 0
+    for start, end in bodies:
+        if taken + end - start > _BLOCK_BYTES:
+            yield spans
+            spans, taken = [], 0
+        while end - start > _BLOCK_BYTES:
+            stop = _cut(text, start, start + _BLOCK_BYTES, end)
+            yield [(start, stop)]
+            start = stop  # noqa: PLW2901 - what is left of the body
+        spans.append((start, end))
+        taken += end - start
+    yield spans
 
 
-def _syntax_error(text: bytes, start: int, end: int) -> UnreadableScanError:
-    """Name the first line that is not what the grammar has there."""
-    expected = cycle(_FACET)
-    position = start
-    for line in text[start:end].split(b"\n"):
-        word = line.strip()
-        if word and (len(word) > _LONGEST_LINE or not next(expected).fullmatch(word)):
-            break
-        position += len(line) + 1
-    return UnreadableScanError("syntax", line=_line(text, min(position, end)))
+def _cut(text: bytes, start: int, near: int, end: int) -> int:
+    """The end of a line behind the last facet that ends near there."""
+    facet_end = text.rfind(b"endfacet", start, near)
+    line_end = text.find(b"\n", facet_end if facet_end >= 0 else near, end)
+    return end if line_end < 0 else line_end + 1
+
+
+def _wrong_line(text: bytes, spans: list[_Span]) -> int:
+    """The first line that is not what the grammar has there."""
+    for start, end in spans:
+        expected = cycle(_FACET)
+        position, complete = start, 0
+        for line in text[start:end].split(b"\n"):
+            word = line.strip()
+            if word and (len(word) > _LONGEST_LINE or not next(expected).fullmatch(word)):
+                return _line(text, min(position, end))
+            complete += bool(word)
+            position += len(line) + 1
+        if complete % len(_FACET):
+            return _line(text, end)
+    return _line(text, spans[0][0])
 
 
 def _end_of(pattern: re.Pattern[bytes], text: bytes, position: int) -> int:

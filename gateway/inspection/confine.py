@@ -1,64 +1,95 @@
-"""What a worker gives up before it sees a byte that somebody sent.
+"""What a worker gives up before it sees a byte that somebody sent, in two steps.
 
+The zygote `enclose`s itself once, and every worker is forked within; a worker then `bound`s itself.
 The limits are not negotiable: without them it does not start. The rest depends on the kernel and
-on what surrounds us (a container may forbid namespaces), so the worker says what was reached.
+on what surrounds us (a container may forbid namespaces), so the zygote says what was reached.
 
-After this no file and no socket can be opened any more, for want of a descriptor.
+After both no file and no socket can be opened any more, for want of a descriptor, whatever else
+was reached.
 """
 
 import ctypes
 import os
 import resource
-from pathlib import Path
+import signal
 
+from gateway.inspection import seccomp
 from gateway.inspection.report import Confinement
 
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # linux/prctl.h
 _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x0800_0000, 0x1000_0000, 0x4000_0000  # sched.h
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446  # the same on every architecture
 _LANDLOCK_VERSION = 1
 _LANDLOCK_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # file rights by ABI; 16 since ABI 5
+_ZYGOTE_FILES = 16  # its own, and for a moment a worker's pipes
+_THREADS = 512  # of all workers: it is counted per user, or per namespace of users
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def confine(memory_bytes: int, cpu_seconds: int) -> Confinement:
-    """Confine this process for good.
-
-    Args:
-        memory_bytes: Address space beyond what the process has now.
-        cpu_seconds: CPU time beyond what it has used.
+def enclose() -> Confinement:
+    """Leave network and files, and what an intruder could call, for this process and its children.
 
     Raises:
         OSError: A limit could not be set.
     """
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
-        if _libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))):
-            raise OSError(ctypes.get_errno(), "prctl")
-    # Locking comes first: it needs a privilege that the namespace takes away.
-    reached = Confinement(memory=_lock_memory(), files=_close_files(), network=_leave_network())
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
-    space = pages * resource.getpagesize() + memory_bytes
-    for limit, soft, hard in (
-        (resource.RLIMIT_AS, space, space),
-        (resource.RLIMIT_CPU, seconds, seconds + 1),  # at the soft limit the signal names the cause
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_NPROC, 0, 0),
-        (resource.RLIMIT_NOFILE, 0, 0),
-    ):
-        resource.setrlimit(limit, (soft, hard))
-    return reached
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    # Unlocking the limit comes first: it needs a privilege that the namespace takes away.
+    memory = _may_lock_memory()
+    network, files = _leave_network(), _close_files()
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _ZYGOTE_FILES)
+    return Confinement(network, files, memory, calls=seccomp.allow(seccomp.ZYGOTE))
 
 
-def _lock_memory() -> bool:
+def bound(reached: Confinement, *, space: int, cpu_seconds: int, parent: int) -> None:
+    """Bound this process, just forked, for its one job.
+
+    Args:
+        reached: What the zygote reached.
+        space: Address space, in bytes.
+        cpu_seconds: CPU time.
+        parent: The zygote, with which this process ends.
+
+    Raises:
+        OSError: A limit could not be set.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise ProcessLookupError  # it ended before it could be noticed
+    if reached.memory and not _lock_memory():  # a fork does not inherit the lock
+        raise OSError(ctypes.get_errno(), "mlockall")
+    # At the soft limit a signal names the cause; nobody can outlast the hard one.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    _limit(resource.RLIMIT_AS, space)
+    # Threads count as processes; the list of calls has no way to start another process.
+    _limit(resource.RLIMIT_NPROC, _THREADS if reached.calls else 0)
+    _limit(resource.RLIMIT_NOFILE, 0)
+    if reached.calls and not seccomp.allow(seccomp.WORKER):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _limit(limit: int, value: int) -> None:
+    resource.setrlimit(limit, (value, value))
+
+
+def _may_lock_memory() -> bool:
     unlimited = resource.RLIM_INFINITY
     try:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (unlimited, unlimited))
     except (OSError, ValueError):
         return False  # under a limit, locking would make every later allocation fail
+    return _lock_memory()
+
+
+def _lock_memory() -> bool:
     return not _libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
 
 

@@ -9,6 +9,7 @@ InspectionError
 ├── NotAPhotoError              not_a_photo
 ├── UnreadablePhotoError        unreadable_photo
 ├── TooManyPixelsError          too_many_pixels
+├── UnsafeFileError             unsafe_file
 ├── InspectionOutOfMemoryError  inspection_out_of_memory
 ├── InspectionTimeoutError      inspection_timeout
 ├── InspectionCrashedError      inspection_crashed
@@ -77,20 +78,21 @@ _SEND_AGAIN = Words(
 
 
 class NotAScanError(InspectionError):
-    """The bytes are neither a binary nor an ASCII STL."""
+    """The bytes are none of the formats of scans."""
 
     code = "not_a_scan"
     reasons: ClassVar = {
-        "not_stl": Words(
-            "The file is not an STL: neither its length nor its first line says so.",
-            "Het bestand is geen STL: noch de lengte, noch de eerste regel wijst daarop.",
+        "signature": Words(
+            "The file is not an STL, PLY or OBJ: neither its length nor its first lines say so.",
+            "Het bestand is geen STL, PLY of OBJ: noch de lengte, noch de eerste regels wijzen "
+            "daarop.",
         ),
     }
     advice = _EXPORT_AGAIN
 
 
 class UnreadableScanError(InspectionError):
-    """It claims to be an STL, and its structure says otherwise."""
+    """It claims to be a scan, and its structure says otherwise."""
 
     code = "unreadable_scan"
     reasons: ClassVar = {
@@ -111,12 +113,36 @@ class UnreadableScanError(InspectionError):
             "De scan bevat geen driehoeken.",
         ),
         "syntax": Words(
-            "Line {line} is not what an ASCII STL has there.",
-            "Regel {line} is niet wat een ASCII-STL daar heeft.",
+            "Line {line} is not what the format has there.",
+            "Regel {line} is niet wat het formaat daar heeft.",
         ),
         "no_end": Words(
             "The solid that begins on line {line} has no end: the file is cut short.",
             "De solid die op regel {line} begint heeft geen einde: het bestand is afgebroken.",
+        ),
+        "no_header_end": Words(
+            "The header of the PLY has no end.",
+            "De kop van de PLY heeft geen einde.",
+        ),
+        "missing": Words(
+            "The file ends after {actual_bytes} bytes, before all that its header announces.",
+            "Het bestand eindigt na {actual_bytes} bytes, vóór alles wat de kop aankondigt.",
+        ),
+        "trailer": Words(
+            "Something follows all that the header announces: {surplus_bytes} bytes.",
+            "Er volgt iets op alles wat de kop aankondigt: {surplus_bytes} bytes.",
+        ),
+        "layout": Words(
+            "The points or faces of the scan are laid out in a way that is not read.",
+            "De punten of vlakken van de scan staan er in een vorm die niet wordt gelezen.",
+        ),
+        "polygon": Words(
+            "Face {face} is neither a triangle nor a convex polygon of at most 64 corners.",
+            "Vlak {face} is geen driehoek en geen convexe veelhoek met hooguit 64 hoeken.",
+        ),
+        "corner": Words(
+            "Face {face} has a corner that is not among the points of the file.",
+            "Vlak {face} heeft een hoek die niet bij de punten van het bestand staat.",
         ),
     }
     advice = _EXPORT_AGAIN
@@ -130,6 +156,10 @@ class TooManyTrianglesError(InspectionError):
         "triangles": Words(
             "The scan has {triangles} triangles; at most {limit} are accepted.",
             "De scan heeft {triangles} driehoeken; er worden er hooguit {limit} aangenomen.",
+        ),
+        "vertices": Words(
+            "The scan has {vertices} points; at most {limit} are accepted.",
+            "De scan heeft {vertices} punten; er worden er hooguit {limit} aangenomen.",
         ),
     }
     advice = Words(
@@ -168,13 +198,17 @@ class ScanOutOfRangeError(InspectionError):
 
 
 class NotAPhotoError(InspectionError):
-    """The bytes are neither a JPEG nor a PNG."""
+    """The bytes are in none of the formats that are taken."""
 
     code = "not_a_photo"
     reasons: ClassVar = {
         "signature": Words(
-            "The file is neither a JPEG nor a PNG.",
-            "Het bestand is geen JPEG en geen PNG.",
+            "The file is not a photo in a format that is taken: JPEG, PNG or HEIC.",
+            "Het bestand is geen foto in een formaat dat wordt aangenomen: JPEG, PNG of HEIC.",
+        ),
+        "no_heic": Words(
+            "This gateway is not set up to read HEIC; it takes JPEG and PNG.",
+            "Deze gateway is niet ingericht om HEIC te lezen; zij neemt JPEG en PNG aan.",
         ),
     }
     advice = _SAVE_AGAIN
@@ -220,6 +254,26 @@ class TooManyPixelsError(InspectionError):
     advice = Words(
         "Save the photo in a smaller size and send the new file.",
         "Sla de foto kleiner op en stuur het nieuwe bestand.",
+    )
+
+
+class UnsafeFileError(InspectionError):
+    """The operator's virus scanner does not let it pass."""
+
+    code = "unsafe_file"
+    reasons: ClassVar = {
+        "malware": Words(
+            "The virus scanner recognised something in the file.",
+            "De virusscanner herkende iets in het bestand.",
+        ),
+        "unscanned": Words(
+            "The file is larger than the virus scanner takes.",
+            "Het bestand is groter dan de virusscanner aankan.",
+        ),
+    }
+    advice = Words(
+        "Have the computer that the file comes from checked before you send it again.",
+        "Laat de computer waar het bestand vandaan komt nakijken voordat u het opnieuw stuurt.",
     )
 
 

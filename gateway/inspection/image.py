@@ -1,40 +1,41 @@
 """Photos: the pixels bit for bit, the right side up, and nothing else.
 
 The container is taken apart and put together by our own readers (`jpeg`, `png`). A decoder sees
-only what they let through, as the last check that the clean file can be shown.
+only what they let through, as the last check that the clean file can be shown. The photo of a phone
+in HEIC is decoded, after its container has been put together anew likewise, and kept as JPEG.
 """
 
-import io
-
-from PIL import Image
-
-from gateway.inspection import jpeg, png
-from gateway.inspection.errors import NotAPhotoError, UnreadablePhotoError
+from gateway.inspection import heic, jpeg, png, sight
+from gateway.inspection.errors import NotAPhotoError
+from gateway.inspection.findings import Finding
 from gateway.inspection.photo import Photo
-from gateway.inspection.report import Finding, Limits, PhotoReport
-
-_DRAFT = 8  # a JPEG is decoded to an eighth of its size: all of its data is read all the same
+from gateway.inspection.report import MEDIA_TYPES, Limits, PhotoReport, Result
 
 
-def inspect_photo(content: bytes, limits: Limits) -> tuple[PhotoReport, bytes]:
-    """The report on a photo, and the clean photo.
+def inspect_photo(content: bytes, limits: Limits) -> Result:
+    """The report on a photo, the clean photo, its thumbnail, and the texts that were in it.
 
     Raises:
-        NotAPhotoError: Neither a JPEG nor a PNG.
+        NotAPhotoError: None of the formats that are taken.
         UnreadablePhotoError: A damaged one.
         TooManyPixelsError: Found before anything is decoded.
     """
     photo = _strip(content, limits)
-    _check_that_it_decodes(photo)
+    seen = sight.look(photo)
     report = PhotoReport(
         format=photo.format,
         width_px=photo.width_px,
         height_px=photo.height_px,
         orientation=photo.orientation,
         removed=tuple(sorted(photo.removed)),
-        findings=(Finding("colour_profile_removed", 1),) if photo.colours_changed else (),
+        findings=(
+            *((Finding("re_encoded", heic.QUALITY),) if photo.format == "heic" else ()),
+            *((Finding("colour_profile_removed", 1),) if photo.space is None else ()),
+            *seen.findings,
+        ),
     )
-    return report, photo.clean
+    texts = tuple(photo.texts.pieces)
+    return Result(report, photo.clean, MEDIA_TYPES[report.format], seen.thumbnail, texts)
 
 
 def _strip(content: bytes, limits: Limits) -> Photo:
@@ -42,18 +43,6 @@ def _strip(content: bytes, limits: Limits) -> Photo:
         return jpeg.strip(content, limits)
     if content.startswith(png.START):
         return png.strip(content, limits)
+    if heic.is_heic(content):
+        return heic.convert(content, limits)
     raise NotAPhotoError
-
-
-def _check_that_it_decodes(photo: Photo) -> None:
-    try:
-        with Image.open(io.BytesIO(photo.clean), formats=["JPEG", "PNG"]) as picture:
-            size = picture.size
-            picture.draft(None, (photo.width_px // _DRAFT, photo.height_px // _DRAFT))
-            picture.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise TypeError, SyntaxError, struct.error and more
-        raise UnreadablePhotoError("pixels") from error
-    if size != (photo.width_px, photo.height_px):
-        raise UnreadablePhotoError("pixels")

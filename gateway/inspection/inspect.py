@@ -1,7 +1,12 @@
-"""One file in, its report and its clean form out. Pure: runs in the worker, and in tests."""
+"""One file in; its report, clean form and picture out. Pure: runs in the worker, and in tests."""
 
-from gateway.inspection import image, mesh, stl
-from gateway.inspection.report import MEDIA_TYPES, Kind, Limits, Report, Result
+from collections.abc import Iterable, Iterator
+
+from gateway.inspection import canonical, image
+from gateway.inspection.measure import measure
+from gateway.inspection.picture import picture
+from gateway.inspection.read import read
+from gateway.inspection.report import TEXTS, TEXTS_BYTES, Kind, Limits, Result
 
 
 def inspect(kind: Kind, content: bytes, limits: Limits) -> Result:
@@ -15,10 +20,18 @@ def inspect(kind: Kind, content: bytes, limits: Limits) -> Result:
     Raises:
         InspectionError: The file is refused.
     """
-    report: Report
-    if kind == "scan":
-        scan = stl.read(content, limits)
-        report, clean = mesh.report(scan), stl.canonical(scan)
-    else:
-        report, clean = image.inspect_photo(content, limits)
-    return Result(report, clean, MEDIA_TYPES[report.format])
+    if kind == "photo":
+        return image.inspect_photo(content, limits)
+    scan = read(content, limits)
+    report, clean = measure(scan), canonical.canonical(scan)
+    texts = tuple(_cut(scan.texts))
+    return Result(report, clean, canonical.media_type(scan), picture(scan), texts)
+
+
+def _cut(texts: Iterable[str]) -> Iterator[str]:
+    """As much of the texts as an answer may carry."""
+    left = TEXTS_BYTES
+    for text, _ in zip(texts, range(TEXTS), strict=False):
+        encoded = text.encode("utf-8", "replace")[:left]
+        left -= len(encoded)
+        yield encoded.decode("utf-8", "ignore")

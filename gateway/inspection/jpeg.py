@@ -1,13 +1,15 @@
 """JPEG (ITU-T T.81), taken apart into segments and put together without what identifies.
 
 What decodes the pixels is kept byte for byte: tables, frame and scan headers, entropy-coded data.
-Of the application segments three are built anew, because they change how the pixels look: JFIF and
-Adobe (which colour transform) and Exif (which side is up). The rest goes, and everything behind
-the end of the image.
+Of the application segments four are built anew, because they change how the pixels look: JFIF and
+Adobe (which colour transform), Exif (which side is up) and the colour profile. The rest goes, and
+everything behind the end of the image.
 """
 
 import re
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from gateway.inspection.errors import UnreadablePhotoError
 from gateway.inspection.exif import UPRIGHT, orientation_alone
@@ -19,8 +21,11 @@ _END = b"\xff\xd9"
 _EOI, _SOS, _DHT, _DQT, _DRI = 0xD9, 0xDA, 0xC4, 0xDB, 0xDD
 _SHOWN = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive, Huffman: what browsers show
 _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
-_APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
+_COMMENT = 0xFE
 _FOREIGN = range(_APP0, _COMMENT + 1)  # application segments, JPG0 to JPG13, comments
+_MOST_SEGMENTS = 1 << 14  # a long XMP has hundreds
+_MOST_SCANS = 64  # of a progressive photo about ten; a decoder goes over all pixels for each
 _FRAME_BYTES = 6  # in front of three for each component
 _SAMPLE_BITS = 8
 _COMPONENTS = {1, 3, 4}
@@ -31,17 +36,21 @@ _ADOBE_BYTES = 12
 _EXIF = b"Exif\0"
 _ICC = b"ICC_PROFILE\0"
 _ICC_HEADER = len(_ICC) + 2  # which part of how many
+_IPTC = b"Photoshop 3.0\0"
+_MOST_RECORDS = 500
+_XMP = b"http://ns.adobe.com/"
 _KINDS: tuple[tuple[int, bytes, Removed], ...] = (
     (_APP0, b"JFXX\0", "thumbnail"),
-    (_APP1, b"http://ns.adobe.com/xap/1.0/\0", "xmp"),
-    (_APP1, b"http://ns.adobe.com/xmp/extension/\0", "xmp"),
+    (_APP1, _XMP, "xmp"),
     (_APP2, b"MPF\0", "more_pictures"),
-    (_APP13, b"Photoshop 3.0\0", "iptc"),
+    (_APP11, b"JP", "provenance"),  # JUMBF (ISO 19566-5), in which C2PA signs who made it
+    (_APP13, _IPTC, "iptc"),
     (_COMMENT, b"", "comment"),
-    (_APP2, _ICC, "colour_profile"),
 )
 # In entropy-coded data FF is followed by 00 or a restart marker; in front of other markers FF may
 # be repeated, which is padding.
+_FILL = 0xFF
+_BLOCK_BYTES = 1 << 18
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -54,7 +63,7 @@ def strip(content: bytes, limits: Limits) -> Photo:
     """
     jpeg = _Jpeg(Photo("jpeg"), limits)
     position = len(START)
-    while True:
+    for _ in range(_MOST_SEGMENTS):
         marker, position = _marker(content, position)
         if marker == _EOI:
             break
@@ -62,14 +71,36 @@ def strip(content: bytes, limits: Limits) -> Photo:
         jpeg.take(marker, payload, position)
         position += 2 + len(payload)
         if marker == _SOS:
-            end = _AFTER_SCAN.search(content, position)
-            if not end:
-                raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
-            jpeg.kept.append(content[position : end.start()].rstrip(b"\xff"))
-            position = end.start()
+            end = _end_of_scan(content, position)
+            coded = memoryview(content)[position:end]
+            while coded and coded[-1] == _FILL:
+                coded = coded[:-1]
+            jpeg.kept.append(coded)
+            position = end
+    else:
+        raise UnreadablePhotoError("structure", offset=position)
     if position < len(content):
         jpeg.photo.removed.add("trailer")
+        jpeg.photo.texts.add_readable(content[position:])
     return jpeg.finish(position)
+
+
+def _end_of_scan(content: bytes, position: int) -> int:
+    """Where the entropy-coded data that begins at a position is followed by a marker.
+
+    Nearly every FF in it has a 00 behind it, and there is one in a hundred bytes. So it is not
+    searched for them: blocks in which each of them has it are passed over as a whole.
+    """
+    codes = np.frombuffer(content, np.uint8)
+    for start in range(position, len(content), _BLOCK_BYTES):
+        block = codes[start : start + _BLOCK_BYTES + 1]  # a marker may lie across the border
+        markers = (block[:-1] == _FILL) & (block[1:] != 0)
+        if markers.any():
+            first = start + int(markers.argmax())
+            end = _AFTER_SCAN.search(content, first, start + len(block))
+            if end:
+                return end.start()
+    raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
 
 
 def _marker(content: bytes, position: int) -> tuple[int, int]:
@@ -103,7 +134,7 @@ class _Jpeg:
     limits: Limits
     jfif: bytes = b""
     adobe: bytes = b""
-    kept: list[bytes] = field(default_factory=list)
+    kept: list[bytes | memoryview] = field(default_factory=list)
     scans: int = 0
 
     def take(self, marker: int, payload: bytes, position: int) -> None:
@@ -113,7 +144,7 @@ class _Jpeg:
             return
         if marker in _FRAMES:
             self._measure(marker, payload, position)
-        elif marker == _SOS:
+        elif marker == _SOS and self.scans < _MOST_SCANS:
             self.scans += 1
         elif marker not in {_DHT, _DQT, _DRI}:
             raise UnreadablePhotoError("structure", offset=position)
@@ -128,7 +159,9 @@ class _Jpeg:
         exif = b""
         if self.photo.orientation != UPRIGHT:
             exif = _segment(_APP1, _EXIF + b"\0" + orientation_alone(self.photo.orientation))
-        self.photo.clean = b"".join((START, self.jfif, exif, self.adobe, *self.kept, _END))
+        profile = self.photo.replace_profile()
+        icc = _segment(_APP2, _ICC + b"\1\1" + profile) if profile else b""
+        self.photo.clean = b"".join((START, self.jfif, exif, icc, self.adobe, *self.kept, _END))
         return self.photo
 
     def _measure(self, marker: int, payload: bytes, position: int) -> None:
@@ -155,10 +188,24 @@ class _Jpeg:
             self.adobe = _segment(_APP14, _ADOBE + b"\0\x64\0\0\0\0" + transform)
         elif marker == _APP1 and payload.startswith(_EXIF):
             self.photo.drop_exif(payload[len(_EXIF) + 1 :])
+        elif marker == _APP2 and payload.startswith(_ICC):
+            self.photo.drop_profile(payload[_ICC_HEADER:])
         else:
-            if marker == _APP2 and payload.startswith(_ICC):
-                self.photo.profile += payload[_ICC_HEADER:]
             kinds = (
                 kind for at, start, kind in _KINDS if at == marker and payload.startswith(start)
             )
-            self.photo.removed.add(next(kinds, "application"))
+            self._drop(next(kinds, "application"), payload)
+
+    def _drop(self, kind: Removed, payload: bytes) -> None:
+        self.photo.removed.add(kind)
+        texts = self.photo.texts
+        if kind == "comment":
+            texts.add(payload)
+        elif kind == "xmp":
+            texts.add(payload.partition(b"\0")[2])
+        elif kind == "iptc":
+            # IIM 4.1, 1.6: each record is 1C, two numbers, a length in two bytes, and its text.
+            for record in payload.split(b"\x1c", _MOST_RECORDS)[1:]:
+                texts.add(record[4:])
+        else:
+            texts.add_readable(payload)

@@ -1,21 +1,20 @@
-"""A triangle mesh, and what is measured on it.
+"""A triangle mesh.
 
 Distances are in mm, as intra-oral scanners write them. The mesh is never changed: coordinates stay
 bit for bit what they were in the file.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.inspection.errors import ScanNotFiniteError, ScanOutOfRangeError
-from gateway.inspection.report import Box, Finding, FindingCode, Point, ScanReport
-from gateway.inspection.topology import Topology, topology
+from gateway.inspection.forms import Dropped, ScanFormat
 
 Coordinates = npt.NDArray[np.float32]
+Colours = npt.NDArray[np.uint8]
 
 BLOCK = 32_768  # triangles at a time: the temporaries of one block stay in the cache
 
@@ -28,10 +27,20 @@ class Mesh:
         format: What the file was.
         corners: Shape (3 axes, 3 corners, triangles): each axis of each corner lies in one piece,
             which is what makes the arithmetic fast.
+        colours: Red, green and blue of each corner, shape (3, 3 corners, triangles), if it had any.
+        texts: Free text that was met, at most `TEXTS_BYTES` in all. It goes no further than to
+            whoever looks for identifiers in it.
+        dropped: Kinds of things that were there and are left out, sorted.
+        wrong_normals: Triangles whose stored normal lies on the other side than the order of their
+            corners says. A stored zero is no normal.
     """
 
-    format: Literal["stl_binary", "stl_ascii"]
+    format: ScanFormat
     corners: Coordinates
+    colours: Colours | None = None
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    dropped: tuple[Dropped, ...] = ()
+    wrong_normals: int = 0
 
     @property
     def triangles(self) -> int:
@@ -58,6 +67,21 @@ def check_coordinates(mesh: Mesh, limit_mm: float) -> None:
     raise ScanOutOfRangeError(triangle=int(np.argmax(outside)) + 1, limit_mm=limit_mm)
 
 
+def count_wrong_normals(corners: Coordinates, normals: Coordinates) -> int:
+    """How many stored normals point more than 90 degrees away from what the corners say.
+
+    Args:
+        corners: Shape (3 axes, 3 corners, triangles).
+        normals: Shape (3 axes, triangles); a zero or what is no number contradicts nothing.
+    """
+    wrong = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number, products in enumerate(cross_products(corners)):
+            stored = normals[:, number * BLOCK : (number + 1) * BLOCK]
+            wrong += int(np.count_nonzero((stored * products).sum(axis=0) < 0))
+    return wrong
+
+
 def cross_products(corners: Coordinates) -> Iterator[Coordinates]:
     """Per block of triangles the normal vectors, twice the area long, shape (3, block)."""
     for start in range(0, corners.shape[2], BLOCK):
@@ -65,59 +89,3 @@ def cross_products(corners: Coordinates) -> Iterator[Coordinates]:
         ax, ay, az = second - first
         bx, by, bz = third - first
         yield np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
-
-
-def report(mesh: Mesh) -> ScanReport:
-    """Measure an accepted mesh, and give advice about it."""
-    shape = topology(mesh.corners)
-    return ScanReport(
-        format=mesh.format,
-        triangles=mesh.triangles,
-        vertices=shape.vertices,
-        box_mm=_box(mesh.corners),
-        area_mm2=_area(mesh.corners),
-        boundary_edges=shape.boundary_edges,
-        boundary_loops=shape.boundary_loops,
-        non_manifold_edges=shape.non_manifold_edges,
-        inconsistent_edges=shape.inconsistent_edges,
-        winding_consistent=shape.inconsistent_edges == 0,
-        degenerate_triangles=shape.degenerate_triangles,
-        duplicate_triangles=shape.duplicate_triangles,
-        components=shape.components,
-        findings=_findings(shape),
-    )
-
-
-def _box(corners: Coordinates) -> Box:
-    low = [float(axis.min()) for axis in corners]
-    high = [float(axis.max()) for axis in corners]
-    size = [above - below for below, above in zip(low, high, strict=True)]
-    return Box(_point(low), _point(high), _point(size))
-
-
-def _point(values: list[float]) -> Point:
-    x, y, z = values
-    return x, y, z
-
-
-def _area(corners: Coordinates) -> float:
-    return (
-        sum(
-            float(np.sqrt(np.einsum("ij,ij->j", block, block)).sum(dtype=np.float64))
-            for block in cross_products(corners)
-        )
-        / 2
-    )
-
-
-def _findings(shape: Topology) -> tuple[Finding, ...]:
-    # The base of an arch is open and that is normal (P7): its one loop is no finding.
-    candidates: tuple[tuple[FindingCode, int], ...] = (
-        ("holes", max(0, shape.boundary_loops - 1)),
-        ("several_pieces", shape.components if shape.components > 1 else 0),
-        ("non_manifold_edges", shape.non_manifold_edges),
-        ("inconsistent_winding", shape.inconsistent_edges),
-        ("degenerate_triangles", shape.degenerate_triangles),
-        ("duplicate_triangles", shape.duplicate_triangles),
-    )
-    return tuple(Finding(code, number) for code, number in candidates if number)

@@ -1,13 +1,15 @@
 """What is left of a photo when its container has been taken apart."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from gateway.inspection import colour
 from gateway.inspection.errors import TooManyPixelsError
 from gateway.inspection.exif import UPRIGHT, read_exif
-from gateway.inspection.report import Limits, Removed
+from gateway.inspection.report import Limits, PhotoFormat, Removed
+from gateway.inspection.texts import Texts
 
-_COMMON_PROFILE = b"sRGB", "sRGB".encode("utf-16-be")  # as ICC 2 and ICC 4 write its name
+_MOST_EXIF_BLOCKS = 4  # that are read; text is looked for in the others
+_PROFILE_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -20,17 +22,22 @@ class Photo:
         height_px: Likewise.
         orientation: Of the first Exif block.
         removed: Kinds of metadata that were met and left out.
+        texts: Free text that was met.
         profile: The ICC profile that was left out, or what there was of it.
+        space: What the colours are meant in; None if it is not known.
         clean: The file without them.
     """
 
-    format: Literal["jpeg", "png"]
+    format: PhotoFormat
     width_px: int = 0
     height_px: int = 0
     orientation: int = UPRIGHT
     removed: set[Removed] = field(default_factory=set)
+    texts: Texts = field(default_factory=Texts)
     profile: bytearray = field(default_factory=bytearray)
+    space: colour.Space | None = "srgb"
     clean: bytes = b""
+    exif_blocks: int = 0
 
     def measure(self, width_px: int, height_px: int, limits: Limits) -> None:
         """Take the size, before anything of it is decoded.
@@ -44,14 +51,31 @@ class Photo:
 
     def drop_exif(self, tiff: bytes) -> None:
         """Keep the orientation of an Exif block; of several blocks the first one counts."""
-        exif = read_exif(tiff)
-        if "exif" not in self.removed:
-            self.orientation = exif.orientation
+        self.exif_blocks += 1
         self.removed.add("exif")
-        if exif.has_gps:
-            self.removed.add("gps")
+        if self.exif_blocks > _MOST_EXIF_BLOCKS:
+            self.texts.add_readable(tiff)
+            return
+        exif = read_exif(tiff, self.texts)
+        if self.exif_blocks == 1:
+            self.orientation = exif.orientation
+        kinds: tuple[tuple[bool, Removed], ...] = (
+            (exif.has_gps, "gps"),
+            (exif.has_maker_note, "maker_notes"),
+            (exif.has_thumbnail, "thumbnail"),
+        )
+        self.removed |= {kind for met, kind in kinds if met}
 
-    @property
-    def colours_changed(self) -> bool:
-        """Whether colours may look different without the profile: it was not the sRGB one."""
-        return bool(self.profile) and not any(name in self.profile for name in _COMMON_PROFILE)
+    def drop_profile(self, part: bytes) -> None:
+        """Take a part of the ICC profile, as far as a profile can be long."""
+        self.profile += part[: _PROFILE_BYTES - len(self.profile)]
+
+    def replace_profile(self) -> bytes:
+        """Our own profile of the same colours; empty where none is needed or none is known."""
+        if self.profile:
+            self.space = colour.recognise(bytes(self.profile))
+        ours = colour.profile(self.space) if self.space in {"display_p3", "adobe_rgb"} else b""
+        if self.profile and self.profile != ours:
+            self.removed.add("colour_profile")
+            self.texts.add_readable(bytes(self.profile))
+        return ours

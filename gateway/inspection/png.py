@@ -15,7 +15,8 @@ from gateway.inspection.photo import Photo
 from gateway.inspection.report import Limits, Removed
 
 START = b"\x89PNG\r\n\x1a\n"
-_LONGEST = {b"PLTE": 768, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # kept, in bytes
+# Kept, with the most bytes that each may have.
+_LONGEST = {b"PLTE": 768, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 _KINDS: dict[bytes, Removed] = {
     b"tEXt": "text",
     b"zTXt": "text",
@@ -24,7 +25,7 @@ _KINDS: dict[bytes, Removed] = {
     b"acTL": "animation",
     b"fcTL": "animation",
     b"fdAT": "animation",
-    b"iCCP": "colour_profile",
+    b"caBX": "provenance",  # C2PA
 }
 _ANCILLARY = 0x20  # the bit in the first letter of a chunk that may be left out
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -39,8 +40,9 @@ _ADAM7 = (  # first column and row, step across and down, of each pass
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
+_MOST_CHUNKS = 1 << 16
 _PIECE_BYTES = 1 << 16
-_PROFILE_BYTES = 1 << 20
+_INFLATED_BYTES = 1 << 20  # of what is not a pixel
 
 
 def strip(content: bytes, limits: Limits) -> Photo:
@@ -95,7 +97,9 @@ def _header(payload: bytes, position: int) -> _Header:
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, int]]:
     """Kind, payload and offset of each chunk; the last is IEND, with what follows it."""
     position, kind = len(START), b""
-    while kind != b"IEND":
+    for _ in range(_MOST_CHUNKS):
+        if kind == b"IEND":
+            return
         length = int.from_bytes(content[position : position + 4], "big")
         end = position + 12 + length
         if end > len(content):
@@ -106,6 +110,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         kind = body[:4]
         yield kind, body[4:] if kind != b"IEND" else content[end:], position
         position = end
+    raise UnreadablePhotoError("structure", offset=position)
 
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:
@@ -148,13 +153,25 @@ class _Png:
             return
         if kind == b"iCCP":
             name, _, compressed = payload.partition(b"\0")
-            self.photo.profile += name + _inflate_profile(compressed[1:])
+            self.photo.texts.add(name, "latin-1")
+            # What cannot be inflated is still a profile, an unknown one.
+            self.photo.drop_profile(_inflate(compressed[1:]) or name or kind)
+            return
         self.photo.removed.add(_KINDS.get(kind, "application"))
+        if kind in {b"tEXt", b"zTXt", b"iTXt"}:
+            self.photo.texts.add(*_text(kind, payload))
+        else:
+            self.photo.texts.add_readable(payload)
 
     def _finish(self, trailer: bytes) -> None:
         pixels = _pixels_alone(self.pixels, self.header.inflated_bytes())
         if trailer or len(pixels) < len(self.pixels):
             self.photo.removed.add("trailer")
+            self.photo.texts.add_readable(bytes(self.pixels[len(pixels) :]) + trailer)
+        profile = self.photo.replace_profile()
+        if profile:
+            # In front of the palette, as PNG 5.6 wants it.
+            self.kept.insert(1, _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile, 9)))
         orientation = self.photo.orientation
         if orientation != UPRIGHT:
             self.kept.append(_chunk(b"eXIf", orientation_alone(orientation)))
@@ -183,9 +200,22 @@ def _pixels_alone(stream: bytearray, inflated_bytes: int) -> bytes:
     raise UnreadablePhotoError("pixels")
 
 
-def _inflate_profile(compressed: bytes) -> bytes:
-    """An ICC profile as far as it can be read."""
+def _text(kind: bytes, payload: bytes) -> tuple[bytes, str]:
+    """A text with its keyword, and what it is coded in (PNG 11.3.3)."""
+    keyword, _, rest = payload.partition(b"\0")
+    if kind == b"tEXt":
+        return keyword + b" " + rest, "latin-1"
+    if kind == b"zTXt":
+        return keyword + b" " + _inflate(rest[1:]), "latin-1"
+    language, _, text = rest[2:].partition(b"\0")
+    translated, _, text = text.partition(b"\0")
+    text = _inflate(text) if rest[:1] == b"\1" else text
+    return b" ".join((keyword, language, translated, text)), "utf-8"
+
+
+def _inflate(compressed: bytes) -> bytes:
+    """A profile or text as far as it can be read."""
     try:
-        return zlib.decompressobj().decompress(compressed, _PROFILE_BYTES)
+        return zlib.decompressobj().decompress(compressed, _INFLATED_BYTES)
     except zlib.error:
         return b""

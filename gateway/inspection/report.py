@@ -1,17 +1,17 @@
 """What an inspection is asked and what it answers: frozen, versioned, with the unit in the name.
 
-A report holds numbers and codes; the sentences of a finding come from the table below, on the side
-that shows them. So a worker that lies cannot put words into our mouth.
-
-Every finding is advice to a person (P7): none of them refuses a file.
+A report holds numbers and codes; the sentences of its findings come from `findings`.
 """
 
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gateway.inspection.errors import Words
+from gateway.inspection.findings import Finding, Point
+from gateway.inspection.forms import Dropped, ScanFormat
+from gateway.inspection.scrub import BASIC, Scrubbed
 
 Kind = Literal["scan", "photo"]
+LISTED = 64  # openings and pieces of a scan at the most, so that a report stays small
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,124 +30,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Meaning:
-    severity: Literal["warning", "note"]
-    unit: str
-    words: Words
-
-
-FINDINGS: dict[str, _Meaning] = {
-    "holes": _Meaning(
-        "warning",
-        "openings",
-        Words(
-            "Openings of the surface besides its base: {number}.",
-            "Openingen in het oppervlak naast de onderkant: {number}.",
-        ),
-    ),
-    "several_pieces": _Meaning(
-        "warning",
-        "pieces",
-        Words(
-            "Loose pieces that the scan consists of: {number}.",
-            "Losse delen waaruit de scan bestaat: {number}.",
-        ),
-    ),
-    "non_manifold_edges": _Meaning(
-        "warning",
-        "edges",
-        Words(
-            "Edges at which more than two triangles meet: {number}.",
-            "Randen waar meer dan twee driehoeken samenkomen: {number}.",
-        ),
-    ),
-    "inconsistent_winding": _Meaning(
-        "warning",
-        "edges",
-        Words(
-            "Edges at which inside and outside of the surface change places: {number}.",
-            "Randen waar binnen- en buitenkant van het oppervlak wisselen: {number}.",
-        ),
-    ),
-    "degenerate_triangles": _Meaning(
-        "note",
-        "triangles",
-        Words(
-            "Triangles with two corners in one place: {number}.",
-            "Driehoeken met twee hoeken op één plek: {number}.",
-        ),
-    ),
-    "duplicate_triangles": _Meaning(
-        "note",
-        "triangles",
-        Words(
-            "Triangles that repeat another one: {number}.",
-            "Driehoeken die een andere herhalen: {number}.",
-        ),
-    ),
-    "colour_profile_removed": _Meaning(
-        "note",
-        "profiles",
-        Words(
-            "A colour profile was taken out; colours may look a little different.",
-            "Een kleurprofiel is verwijderd; kleuren kunnen iets anders ogen.",
-        ),
-    ),
-}
-FindingCode = Literal[
-    "holes",
-    "several_pieces",
-    "non_manifold_edges",
-    "inconsistent_winding",
-    "degenerate_triangles",
-    "duplicate_triangles",
-    "colour_profile_removed",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One observation with a number, and a plain sentence for the dentist."""
-
-    code: FindingCode
-    number: int
-
-    @property
-    def severity(self) -> Literal["warning", "note"]:
-        """Whether to look at it before treatment, or to know it."""
-        return FINDINGS[self.code].severity
-
-    @property
-    def unit(self) -> str:
-        """What the number counts."""
-        return FINDINGS[self.code].unit
-
-    @property
-    def message_en(self) -> str:
-        """The sentence in English."""
-        return FINDINGS[self.code].words.en.format(number=self.number)
-
-    @property
-    def message_nl(self) -> str:
-        """The sentence in Dutch."""
-        return FINDINGS[self.code].words.nl.format(number=self.number)
-
-    def to_json(self) -> dict[str, object]:
-        """The finding with its words, for the API."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "number": self.number,
-            "unit": self.unit,
-            "message_en": self.message_en,
-            "message_nl": self.message_nl,
-        }
-
-
-Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Box:
     """The smallest box around a scan, along the axes of its file."""
 
@@ -157,32 +39,92 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanReport:
-    """What is measured on a scan. The definitions are those of `gateway.inspection.topology`."""
+class Opening:
+    """One border of the surface: connected boundary edges.
 
-    format: Literal["stl_binary", "stl_ascii"]
+    Attributes:
+        kind: The base of an open scan, a hole, or a crack whose two sides nearly meet.
+        edges: How many there are.
+        length_mm: All around.
+        area_mm2: Of the area vector: what a flat surface over it would have.
+        place: Its centre, each edge counting as much as it is long.
+    """
+
+    kind: Literal["base", "hole", "crack"]
+    edges: int
+    length_mm: float
+    area_mm2: float
+    place: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One component.
+
+    Attributes:
+        triangles: How many it has.
+        area_mm2: Of them.
+        place: A corner of its first triangle.
+    """
+
+    triangles: int
+    area_mm2: float
+    place: Point
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What is measured on a scan. `docs/definitions.md` has the definitions.
+
+    Attributes:
+        volume_mm3: Inside the surface if it is closed and its winding consistent; negative if it is
+            inside out.
+        openings: The longest `LISTED` ones.
+        pieces: The `LISTED` ones with the most triangles.
+        same_scan: 32 hexadecimal digits that two files share if they have the same triangles, in
+            whatever order, format and direction.
+        dropped: Kinds of things that the clean file does not have.
+        scrubbed: What was done to it, in codes of DICOM.
+    """
+
+    format: ScanFormat
     triangles: int
     vertices: int
+    exact_vertices: int
     box_mm: Box
     area_mm2: float
+    volume_mm3: float | None
+    median_edge_mm: float
+    long_edge_mm: float
+    triangles_per_mm2: float
     boundary_edges: int
     boundary_loops: int
+    openings: tuple[Opening, ...]
     non_manifold_edges: int
+    non_manifold_vertices: int
     inconsistent_edges: int
     winding_consistent: bool
+    flipped_triangles: int
     degenerate_triangles: int
     duplicate_triangles: int
+    wrong_normals: int
+    spikes: int
     components: int
+    pieces: tuple[Piece, ...]
+    same_scan: str
+    dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
+    scrubbed: tuple[Scrubbed, ...] = BASIC
     merge: Literal["grid_1e-8_mm"] = "grid_1e-8_mm"
     kind: Literal["scan"] = "scan"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
     def to_json(self) -> dict[str, object]:
-        """The report as a JSON object, findings with their words."""
-        return asdict(self) | {"findings": [finding.to_json() for finding in self.findings]}
+        """The report as a JSON object, findings and codes with their words."""
+        return asdict(self) | _spoken(self)
 
 
+PhotoFormat = Literal["jpeg", "png", "heic"]
 Removed = Literal[
     "application",
     "animation",
@@ -191,7 +133,9 @@ Removed = Literal[
     "exif",
     "gps",
     "iptc",
+    "maker_notes",
     "more_pictures",
+    "provenance",
     "text",
     "thumbnail",
     "time",
@@ -205,37 +149,50 @@ class PhotoReport:
     """What a photo is, and which kinds of metadata were taken out of it.
 
     Attributes:
-        format: Its coding, which the clean file keeps.
-        width_px: Stored width, before the orientation is applied.
-        height_px: Stored height, before the orientation is applied.
+        format: Its coding, which the clean file keeps; a HEIC becomes a JPEG.
+        width_px: Width in the clean file, before the orientation is applied.
+        height_px: Height in the clean file, before the orientation is applied.
         orientation: Exif tag 0x0112, 1 to 8; kept, because a mirrored photo swaps left and right.
         removed: Kinds of metadata that were there, sorted.
         findings: Advice.
+        scrubbed: What was done to it, in codes of DICOM.
     """
 
-    format: Literal["jpeg", "png"]
+    format: PhotoFormat
     width_px: int
     height_px: int
     orientation: int
     removed: tuple[Removed, ...]
     findings: tuple[Finding, ...]
+    scrubbed: tuple[Scrubbed, ...] = BASIC
     kind: Literal["photo"] = "photo"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
     def to_json(self) -> dict[str, object]:
-        """The report as a JSON object, findings with their words."""
-        return asdict(self) | {"findings": [finding.to_json() for finding in self.findings]}
+        """The report as a JSON object, findings and codes with their words."""
+        return asdict(self) | _spoken(self)
 
 
 Report = ScanReport | PhotoReport
 
+
+def _spoken(report: Report) -> dict[str, object]:
+    return {
+        "findings": [finding.to_json() for finding in report.findings],
+        "scrubbed": [scrubbed.to_json() for scrubbed in report.scrubbed],
+    }
+
+
 MEDIA_TYPES = {
-    "stl_binary": "model/stl",
-    "stl_ascii": "model/stl",
     "jpeg": "image/jpeg",
     "png": "image/png",
+    "heic": "image/jpeg",
 }
-"""The media type of the clean file by the format that came in (RFC 8081, RFC 2046, RFC 2083)."""
+"""The media type of a clean photo by its format (RFC 2046, RFC 2083); scans: see `forms`."""
+
+THUMBNAIL_BYTES = 1 << 16
+TEXTS = 1000  # pieces of free text taken out of one file
+TEXTS_BYTES = 1 << 16  # of all of them, in UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +203,16 @@ class Result:
         report: What was measured.
         clean: The file to keep: canonical, without anything that identifies. Never in a repr.
         media_type: Of `clean`.
+        thumbnail: A small JPEG of it; empty if it cannot be drawn. Never in a repr.
+        texts: Free text that was taken out of the file, to be searched for what identifies and
+            thrown away: never kept, logged or shown.
     """
 
     report: Report
     clean: bytes = field(repr=False)
     media_type: str
+    thumbnail: bytes = field(default=b"", repr=False)
+    texts: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +223,10 @@ class Confinement:
         network: A network namespace of its own, with nothing in it.
         files: No path can be opened or executed (Landlock).
         memory: Memory is locked, so that nothing of a file is swapped to a disk.
+        calls: Only a short list of calls to the kernel is left (seccomp).
     """
 
     network: bool
     files: bool
     memory: bool
+    calls: bool

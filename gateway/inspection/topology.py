@@ -9,14 +9,15 @@ Definitions, which differ between programs (ours are these):
 - *edge*: an unordered pair of vertices of a triangle. A *boundary* edge belongs to one triangle, a
   *non-manifold* edge to more than two. An edge of exactly two is *inconsistent* if both run
   through it in the same direction.
-- *boundary loops*: connected pieces of the graph of boundary edges. Two holes that touch in a
-  vertex count as one.
 - *components*: pieces connected through shared vertices.
+- *fan*: triangles around a vertex that are connected through edges at that vertex. A *non-manifold*
+  vertex has more than one.
+- *patch*: triangles connected through edges. It has two sides if all its triangles can be turned so
+  that no edge of exactly two is inconsistent; then those that need turning, or the others if these
+  are fewer, are *flipped*.
 
-Sorting is the whole cost, so everything becomes one 64-bit key per corner or edge: corners sort by
-a hash of their place whose lowest bits are the corner's own number, edges by their two vertices
-and a bit for the direction. A hash decides nothing: each corner is compared with the first of its
-group, and whoever was put in a wrong group is sorted again by its coordinates.
+Each triangle has three *sides*. Side k of triangle t is number k * triangles + t; it runs from
+corner k to the next, so the tails of all sides, in order, are the corners of all triangles.
 """
 
 from dataclasses import dataclass
@@ -24,212 +25,264 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gateway.inspection.grouping import Column, blocks, group, pieces
+from gateway.inspection.mesh import Coordinates
+
 Vertices = npt.NDArray[np.int32]
-Keys = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
 
 GRID_PER_MM = 1e8
-_KEY_BITS = 63  # of a positive 64-bit key
-_ODD = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2^64 divided by the golden ratio, made odd
-_BLOCK = 32_768  # corners or triangles at a time: their temporaries stay in the cache
+# From here on neighbouring numbers of 32 bits lie further apart than the grid's lines, and each is
+# the nearest one to its grid point. Below, a grid point is told by the number nearest to it.
+_FINER_BELOW_MM = 0.125
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFF_FFFF)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Topology:
-    """The counts; each is defined above."""
+    """What is shared and what is not.
 
-    vertices: int
-    degenerate_triangles: int
-    duplicate_triangles: int
-    boundary_edges: int
-    boundary_loops: int
-    non_manifold_edges: int
-    inconsistent_edges: int
+    Attributes:
+        exact_vertices: How many vertices there are if coordinates have to agree to the last bit.
+        corner_of: Of each vertex the number of a corner that lies there.
+        whole: Numbers of the triangles that are not degenerate.
+        tails: Vertex at the tail of each side of these triangles.
+        edges: For each edge one of its sides.
+        boundary: The sides of boundary edges.
+        links: Two sides of one edge, shape (2, links): an edge of n triangles has n - 1 links.
+        crowded: Which links are of non-manifold edges.
+        along: Which links are of sides that run in the same direction.
+        component: Of each vertex the number of its component.
+        components: How many there are.
+        duplicates: Numbers of the triangles that are duplicates.
+    """
+
+    exact_vertices: int
+    corner_of: Places
+    whole: Places
+    tails: Vertices
+    edges: Places
+    boundary: Places
+    links: Places
+    crowded: npt.NDArray[np.bool_]
+    along: npt.NDArray[np.bool_]
+    component: Places
     components: int
+    duplicates: Places
+
+    def heads(self, sides: Places) -> Vertices:
+        """The vertices at which sides end."""
+        return self.tails.take(self.next(sides))
+
+    def next(self, sides: Places) -> Places:
+        """The sides that follow in their triangles."""
+        following: Places = sides + len(self.whole)
+        following[following >= len(self.tails)] -= len(self.tails)
+        return following
+
+    @property
+    def non_manifold_edges(self) -> Places:
+        """One side of each such edge."""
+        return np.unique(self.links[0, self.crowded])
+
+    @property
+    def inconsistent_edges(self) -> Places:
+        """One side of each such edge."""
+        found: Places = self.links[0, self.along & ~self.crowded]
+        return found
 
 
-def topology(corners: npt.NDArray[np.float32]) -> Topology:
-    """Count everything at once.
+def topology(corners: Coordinates) -> Topology:
+    """Find out everything at once.
 
     Args:
         corners: Shape (3 axes, 3 corners, triangles), finite, in mm, at most 1e9 from the origin.
     """
-    vertex_of_corner, vertices = merge(corners.reshape(3, -1))
-    a, b, c = vertex_of_corner.reshape(3, -1)
-    degenerate = (a == b) | (b == c) | (c == a)
-    degenerate_triangles = int(np.count_nonzero(degenerate))
-    if degenerate_triangles:
-        a, b, c = (corner[~degenerate] for corner in (a, b, c))
-
-    bits = max(1, (vertices - 1).bit_length())
-    duplicates = _duplicates(a, b, c, bits)
-
-    keys = _edge_keys(a, b, c, bits)
-    edges, direction = keys >> 1, keys & 1
-    first = np.append(_first_of_runs(edges), True)  # one more: the last run ends too
-    alone = first[:-1] & first[1:]
-    pair = first[:-2] & ~first[1:-1] & first[2:]
-    unique, boundary = edges[first[:-1]], edges[alone]
-    pairs = int(np.count_nonzero(pair))
+    vertex_of, corner_of, exact_vertices = merge(corners.reshape(3, -1))
+    tails, whole = _whole(vertex_of.reshape(3, -1))
+    keys = _edge_keys(tails)
+    leader = group((keys,))
+    sides = np.arange(len(leader), dtype=np.int32)
+    edges, following = np.flatnonzero(leader == sides), np.flatnonzero(leader != sides)
+    links = np.stack((leader.take(following).astype(np.intp), following))
+    alone = np.ones(len(leader), dtype=np.bool_)
+    alone[links[0]] = alone[links[1]] = False
+    crowded = _crowded(links, len(leader))
+    component, components = _components(keys.take(edges), len(corner_of))
+    flat = tails.reshape(-1)
     return Topology(
-        vertices=vertices,
-        degenerate_triangles=degenerate_triangles,
-        duplicate_triangles=duplicates,
-        boundary_edges=len(boundary),
-        boundary_loops=_pieces(boundary, bits, vertices),
-        non_manifold_edges=len(unique) - len(boundary) - pairs,
-        inconsistent_edges=int(np.count_nonzero(pair & (direction[1:] == direction[:-1]))),
-        components=_pieces(unique, bits, vertices),
+        exact_vertices=exact_vertices,
+        corner_of=corner_of,
+        whole=whole,
+        tails=flat,
+        edges=edges,
+        boundary=np.flatnonzero(alone),
+        links=links,
+        crowded=crowded,
+        along=flat.take(links[0]) == flat.take(links[1]),
+        component=component,
+        components=components,
+        duplicates=whole.take(_duplicates(tails, links, crowded)),
     )
 
 
-def merge(points: npt.NDArray[np.float32]) -> tuple[Vertices, int]:
+def merge(points: Coordinates) -> tuple[Vertices, Places, int]:
     """Number the distinct places.
 
     Args:
         points: Shape (3 axes, points).
 
     Returns:
-        For each point the number of its vertex, and how many vertices there are.
+        For each point the number of its vertex; for each vertex one point that lies there; and how
+        many vertices there are if only points of the same bits are one, but for -0 and 0.
     """
-    count = points.shape[1]
-    bits = np.uint64(max(1, (count - 1).bit_length()))
-    keys = _hashes(points, bits)
-    keys.sort()
-    first = _first_of_runs(keys >> bits)
-    order = (keys & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)
-
-    vertex_of = np.empty(count, dtype=np.int32)
-    vertex_of[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
-    representative = points[:, order[first]]
-    vertices = representative.shape[1]
-
-    strays = _strays(points, vertex_of, representative)
-    if len(strays):
-        # Whoever shares a place with a stray shares its hash too, so it is a stray itself.
-        more, added = _merge_by_sorting(_grid(points[:, strays]))
-        vertex_of[strays] = more + vertices
-        vertices += added
-    return vertex_of, vertices
+    columns, moved = snapped(points)
+    leader = group(columns)
+    first = leader == np.arange(len(leader), dtype=np.int32)
+    number = np.cumsum(first, dtype=np.int32)
+    number -= 1
+    vertex_of, corner_of = number.take(leader), np.flatnonzero(first)
+    if not len(moved):
+        return vertex_of, corner_of, len(corner_of)
+    # No two points of one vertex lie on the grid and differ; beside those it has the moved ones.
+    kept = np.ones(len(leader), dtype=np.bool_)
+    kept[moved] = False
+    on_grid = np.zeros(len(corner_of), dtype=np.bool_)
+    on_grid[vertex_of[kept]] = True
+    off_grid = group(_packed(points.take(moved, axis=1) + np.float32(0)))
+    exact = np.count_nonzero(on_grid) + np.count_nonzero(off_grid == np.arange(len(moved)))
+    return vertex_of, corner_of, int(exact)
 
 
-def _grid(points: npt.NDArray[np.float32]) -> Keys:
-    return np.rint(np.multiply(points, GRID_PER_MM, dtype=np.float64)).astype(np.int64)
-
-
-def _hashes(points: npt.NDArray[np.float32], bits: np.uint64) -> npt.NDArray[np.uint64]:
-    """A multiplicative hash of each place; its lowest bits are replaced by the point's number."""
-    count = points.shape[1]
-    keys = np.empty(count, dtype=np.uint64)
-    low = (np.uint64(1) << bits) - np.uint64(1)
-    for start in range(0, count, _BLOCK):
-        block = keys[start : start + _BLOCK]
-        block[:] = 0
-        for axis in points:
-            block ^= block >> np.uint64(29)
-            block ^= _grid(axis[start : start + _BLOCK]).view(np.uint64)
-            block *= _ODD
-        block &= ~low
-        block |= np.arange(start, start + len(block), dtype=np.uint64)
-    return keys
-
-
-def _strays(
-    points: npt.NDArray[np.float32],
-    vertex_of: Vertices,
-    representative: npt.NDArray[np.float32],
-) -> npt.NDArray[np.intp]:
-    """Points that do not lie where the first of their group lies."""
-    stray = np.zeros(points.shape[1], dtype=np.bool_)
-    for axis, places in zip(points, representative, strict=True):
-        grid = _grid(places)
-        for start in range(0, len(axis), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            stray[block] |= grid.take(vertex_of[block]) != _grid(axis[block])
-    return np.flatnonzero(stray)
-
-
-def _merge_by_sorting(grid: Keys) -> tuple[Vertices, int]:
-    order = np.lexsort(tuple(grid))
-    placed = grid[:, order]
-    first = np.empty(len(order), dtype=np.bool_)
-    first[0] = True
-    np.any(placed[:, 1:] != placed[:, :-1], axis=0, out=first[1:])
-    vertex_of = np.empty(len(order), dtype=np.int32)
-    vertex_of[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
-    return vertex_of, int(np.count_nonzero(first))
-
-
-def _duplicates(a: Vertices, b: Vertices, c: Vertices, bits: int) -> int:
-    low = np.minimum(np.minimum(a, b), c)
-    high = np.maximum(np.maximum(a, b), c)
-    middle = a ^ b ^ c ^ low ^ high
-    key = (low.astype(np.int64) << bits) | middle
-    if 3 * bits <= _KEY_BITS:
-        key = (key << bits) | high
-        key.sort()
-        return int(np.count_nonzero(key[1:] == key[:-1]))
-    order = np.lexsort((high, key))  # above 2 million vertices three numbers fill no 64 bits
-    key, high = key[order], high[order]
-    return int(np.count_nonzero((key[1:] == key[:-1]) & (high[1:] == high[:-1])))
-
-
-def _edge_keys(a: Vertices, b: Vertices, c: Vertices, bits: int) -> Keys:
-    """Sorted keys of all three edges of each triangle: lower vertex, higher vertex, direction."""
-    count = len(a)
-    keys = np.empty(3 * count, dtype=np.int64)
-    for side, (tail, head) in enumerate(((a, b), (b, c), (c, a))):
-        for start in range(0, count, _BLOCK):
-            t, h = tail[start : start + _BLOCK], head[start : start + _BLOCK]
-            key = keys[side * count + start : side * count + start + len(t)]
-            key[:] = np.minimum(t, h)
-            key <<= bits
-            key |= np.maximum(t, h)
-            key <<= 1
-            key |= t > h
-    keys.sort()
-    return keys
-
-
-def _pieces(edges: Keys, bits: int, vertices: int) -> int:
-    """Connected pieces of a graph that have an edge.
-
-    Every vertex hooks onto its smallest neighbour, chains of hooks are shortened until each vertex
-    points at the root of its tree, trees become vertices; repeated until no edge is left.
+def snapped(points: Coordinates) -> tuple[tuple[Column, Column], Places]:
+    """Put points on the grid.
 
     Args:
-        edges: Sorted, unique keys (lower vertex << bits | higher vertex).
-        bits: Width of a vertex number.
-        vertices: Vertex numbers lie below it.
+        points: Shape (3 axes, points).
+
+    Returns:
+        Their bits in two columns, equal if and only if they lie together, and who was moved.
     """
-    low, high = _ends(edges, bits)
-    touched = np.zeros(vertices, dtype=np.bool_)
-    touched[low] = touched[high] = True
-    untouched = vertices - int(np.count_nonzero(touched))
-    while len(low):
-        parent = np.arange(vertices, dtype=np.int32)
-        parent[high[::-1]] = low[::-1]  # sorted by low: the smallest neighbour is written last
-        while not np.array_equal(above := parent.take(parent), parent):
-            parent = above
-        root = parent == np.arange(vertices, dtype=np.int32)
-        number = np.cumsum(root, dtype=np.int32) - np.int32(1)
-        vertices = int(np.count_nonzero(root))
-        parent = number.take(parent)
-        tails, heads = parent.take(low), parent.take(high)
-        bridge = tails != heads
-        tails, heads = tails[bridge].astype(np.int64), heads[bridge].astype(np.int64)
-        edges = (np.minimum(tails, heads) << bits) | np.maximum(tails, heads)
-        edges.sort()
-        edges = edges[_first_of_runs(edges)]
-        low, high = _ends(edges, bits)
-    return vertices - untouched
+    count = points.shape[1]
+    columns = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
+    moved = np.zeros(count, dtype=np.bool_)
+    for block in blocks(count):
+        snapped = points[:, block] + np.float32(0)  # which makes -0 to 0
+        for axis in snapped:
+            near = np.flatnonzero(np.abs(axis) < _FINER_BELOW_MM)
+            before = axis.take(near)
+            axis[near] = np.rint(np.multiply(before, GRID_PER_MM, dtype=np.float64)) / GRID_PER_MM
+            axis[near] += np.float32(0)
+            moved[block][near] |= axis.take(near) != before
+        columns[0][block], columns[1][block] = _packed(snapped)
+    return columns, np.flatnonzero(moved)
 
 
-def _ends(edges: Keys, bits: int) -> tuple[Vertices, Vertices]:
-    return (edges >> bits).astype(np.int32), (edges & ((1 << bits) - 1)).astype(np.int32)
+def _packed(points: Coordinates) -> tuple[Column, Column]:
+    x, y, z = points.view(np.uint32).astype(np.uint64)
+    return x << _HALF | y, z
 
 
-def _first_of_runs(ordered: Keys | npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Where a value differs from the one before it."""
-    first = np.ones(len(ordered), dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return first
+def _whole(vertex_of: Vertices) -> tuple[Vertices, Places]:
+    """The triangles that are not degenerate, and their numbers."""
+    a, b, c = vertex_of
+    whole = np.flatnonzero((a != b) & (b != c) & (c != a))
+    return (vertex_of if len(whole) == len(a) else vertex_of[:, whole]), whole
+
+
+def _edge_keys(tails: Vertices) -> Column:
+    """For each side its vertices, the lower one first."""
+    count = tails.shape[1]
+    keys = np.empty(3 * count, dtype=np.uint64)
+    for side, (tail, head) in enumerate(zip(tails, np.roll(tails, -1, axis=0), strict=True)):
+        of_side = keys[side * count : (side + 1) * count]
+        for block in blocks(count):
+            key = of_side[block]
+            key[:] = np.minimum(tail[block], head[block])
+            key <<= _HALF
+            key |= np.maximum(tail[block], head[block]).view(np.uint32)
+    return keys
+
+
+def _crowded(links: Places, sides: int) -> npt.NDArray[np.bool_]:
+    """Which links share their leader with another one."""
+    last = np.empty(sides, dtype=np.int32)  # only what is written is read
+    leaders, following = links
+    last[leaders] = following
+    twice = np.flatnonzero(last.take(leaders) != following)
+    crowded = np.zeros(sides if len(twice) else 0, dtype=np.bool_)
+    crowded[leaders.take(twice)] = True
+    return crowded.take(leaders) if len(twice) else np.zeros(len(leaders), dtype=np.bool_)
+
+
+def _components(edges: Column, vertices: int) -> tuple[Places, int]:
+    """For each vertex the number of its component; those that only degenerate ones have have -1."""
+    low, high = (edges >> _HALF).view(np.int64), (edges & _LOW_HALF).view(np.int64)
+    piece, count = pieces(low, high, vertices)
+    used = np.zeros(vertices, dtype=np.bool_)
+    used[low] = used[high] = True
+    if used.all():
+        return piece, count
+    held = np.zeros(count, dtype=np.bool_)
+    held[piece[used]] = True
+    number = np.where(held, np.cumsum(held) - 1, -1)
+    return number.take(piece), int(np.count_nonzero(held))
+
+
+def _duplicates(tails: Vertices, links: Places, crowded: npt.NDArray[np.bool_]) -> Places:
+    """Of triangles with the same three vertices all but one.
+
+    Two such triangles own the same edges. Where an edge has no third owner, the corners across it
+    are one vertex as well; so all other triangles need not be looked at.
+    """
+    flat, count = tails.reshape(-1), tails.shape[1]
+    across = np.roll(tails, -2, axis=0).reshape(-1)
+    alike = links[:, crowded | (across.take(links[0]) == across.take(links[1]))]
+    if not alike.size:
+        return np.empty(0, dtype=np.intp)
+    suspects = np.unique(alike % count)
+    low, middle, high = np.sort(flat.reshape(3, -1)[:, suspects], axis=0).astype(np.uint64)
+    leader = group((low << _HALF | middle, high))
+    # The earliest one is the one that is repeated.
+    first = np.full(len(suspects), len(suspects))
+    np.minimum.at(first, leader, np.arange(len(suspects)))
+    repeated: Places = suspects[first.take(leader) != np.arange(len(suspects))]
+    return repeated
+
+
+def fans(shape: Topology) -> Places:
+    """The vertices with more than one fan."""
+    one, other = shape.links
+    beside_one, beside_other = shape.next(one), shape.next(other)
+    # Sides that run alike share their tails and their heads; others share them crosswise.
+    at_tail = np.where(shape.along, other, beside_other)
+    at_head = np.where(shape.along, beside_other, other)
+    tails, heads = np.concatenate((one, beside_one)), np.concatenate((at_tail, at_head))
+    fan, count = pieces(np.minimum(tails, heads), np.maximum(tails, heads), len(shape.tails))
+    corner_of_fan = np.empty(count, dtype=np.intp)
+    corner_of_fan[fan] = np.arange(len(fan))
+    fans_at = np.bincount(shape.tails.take(corner_of_fan), minlength=len(shape.corner_of))
+    return np.flatnonzero(fans_at > 1)
+
+
+def flipped(shape: Topology) -> tuple[Places, int]:
+    """Which triangles are flipped, and how many patches have one side only.
+
+    Each triangle is taken twice, as it is and turned. Across an edge of two that agree hang its
+    like, across one of two that do not its opposite: so a patch with two sides falls apart in two.
+    """
+    if not shape.inconsistent_edges.size:
+        return np.empty(0, dtype=np.intp), 0
+    count = len(shape.whole)
+    one, other = shape.links[:, ~shape.crowded] % count
+    turned = shape.along[~shape.crowded]
+    tails = np.concatenate((one, one + count))
+    heads = np.concatenate((other + count * turned, other + count * ~turned))
+    half, halves = pieces(np.minimum(tails, heads), np.maximum(tails, heads), 2 * count)
+    as_is, turned_half = half[:count], half[count:]
+    one_sided = as_is == turned_half
+    sizes = np.bincount(as_is, minlength=halves)
+    fewer = sizes.take(as_is) < sizes.take(turned_half)
+    equal = sizes.take(as_is) == sizes.take(turned_half)
+    minority = ~one_sided & (fewer | (equal & (as_is > turned_half)))
+    return shape.whole[minority], len(np.unique(as_is[one_sided]))

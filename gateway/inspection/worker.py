@@ -1,44 +1,44 @@
-"""The confined process: `python -I -m gateway.inspection.worker MEMORY_BYTES CPU_SECONDS`.
+"""One job: what a worker, forked and bound, reads, does and answers.
 
-Started ahead of its job. It imports everything, confines itself, says so, reads one job from
-standard input, answers on standard output, and ends. A frame is a JSON object behind its length in
-four bytes, big-endian; `bytes` in it is how much follows.
+A frame is a JSON object behind its length in four bytes, big-endian; what its sizes name follows.
 
-    -> {"network": true, "files": true, "memory": true}       what confinement was reached
     <- {"kind": "scan", "limits": {...}, "bytes": n} content
-    -> {"report": {...}, "bytes": n} clean                    accepted
+    -> {"report": {...}, "bytes": n, "thumbnail_bytes": m, "texts": [...]} clean thumbnail
     -> {"code": "...", "reason": "...", "numbers": {...}}     refused
 
 Any other failure ends the process without an answer; the pool makes a refusal of that.
 """
 
+import codecs
 import io
 import json
-import os
-import sys
-from dataclasses import asdict
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from gateway.inspection import stl
-from gateway.inspection.confine import confine
+from gateway.inspection.canonical import canonical
 from gateway.inspection.errors import InspectionError, InspectionOutOfMemoryError
 from gateway.inspection.exif import orientation_alone
 from gateway.inspection.inspect import inspect
 from gateway.inspection.mesh import Mesh
-from gateway.inspection.report import Limits
+from gateway.inspection.report import Limits, Result
 
 LENGTH_BYTES = 4
+_ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-16-be", "utf-16-le")
+"""Of texts met in files: Python imports each at its first use."""
+_TETRAHEDRON = np.eye(4, 3, dtype=np.float32)[[(0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)]]
+SAMPLE = canonical(Mesh("stl_binary", _TETRAHEDRON.transpose(2, 1, 0)))
+"""A scan that takes every path of its report."""
 
 
-def main() -> None:
-    """Do one job."""
-    jobs, answers = sys.stdin.buffer, _take_standard_output()
-    _warm_up()
-    confinement = confine(memory_bytes=int(sys.argv[1]), cpu_seconds=int(sys.argv[2]))
-    _send(answers, asdict(confinement))
+def work(jobs: BinaryIO, answers: BinaryIO) -> None:
+    """Do one job.
+
+    Args:
+        jobs: Where it is read from.
+        answers: Where it is answered.
+    """
     length = jobs.read(LENGTH_BYTES)
     if not length:
         return  # the pool has closed without a job for this one
@@ -50,14 +50,15 @@ def main() -> None:
     except MemoryError:
         _refuse(answers, InspectionOutOfMemoryError())
     else:
-        _send(answers, {"report": result.report.to_json(), "bytes": len(result.clean)})
-        answers.write(result.clean)
+        _accept(answers, result)
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Do a job of each kind. What a library has not imported by now, it never will."""
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
     limits = Limits()
-    inspect("scan", stl.canonical(Mesh("stl_binary", np.zeros((3, 3, 1), np.float32))), limits)
+    inspect("scan", SAMPLE, limits)
     for coding in ("JPEG", "PNG"):
         with io.BytesIO() as photo:
             exif = b"Exif\0\0" + orientation_alone(2)
@@ -65,12 +66,16 @@ def _warm_up() -> None:
             inspect("photo", photo.getvalue(), limits)
 
 
-def _take_standard_output() -> BinaryIO:
-    """Keep the way out for frames: whatever a library prints goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted, not a path
-        os.dup2(nowhere.fileno(), 1)
-    return answers
+def _accept(answers: BinaryIO, result: Result) -> None:
+    frame = {
+        "report": result.report.to_json(),
+        "bytes": len(result.clean),
+        "thumbnail_bytes": len(result.thumbnail),
+        "texts": result.texts,
+    }
+    _send(answers, frame)
+    answers.write(result.clean)
+    answers.write(result.thumbnail)
 
 
 def _refuse(answers: BinaryIO, error: InspectionError) -> None:
@@ -80,7 +85,3 @@ def _refuse(answers: BinaryIO, error: InspectionError) -> None:
 def _send(answers: BinaryIO, frame: object) -> None:
     content = json.dumps(frame).encode()
     answers.write(len(content).to_bytes(LENGTH_BYTES, "big") + content)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,10 +6,11 @@ from typing import get_args
 
 import pytest
 
-from gateway.inspection.answer import read_answer, read_result
+from gateway.inspection.answer import ANSWER_BYTES, read_answer, read_result
 from gateway.inspection.errors import PROBLEMS, InspectionCrashedError, InspectionError, Words
+from gateway.inspection.findings import FINDINGS, Finding, FindingCode
 from gateway.inspection.inspect import inspect
-from gateway.inspection.report import FINDINGS, Finding, FindingCode, Limits, Report, Result
+from gateway.inspection.report import Limits, Report, Result, ScanReport
 from tests.scans import binary_stl, cube, jpeg
 
 
@@ -23,7 +24,7 @@ def all_words() -> list[Words]:
 
 
 def test_every_problem_has_a_code_of_its_own() -> None:
-    assert len(PROBLEMS) == len(InspectionError.__subclasses__()) == 12
+    assert len(PROBLEMS) == len(InspectionError.__subclasses__()) == 13
 
 
 @pytest.mark.parametrize("words", all_words(), ids=lambda words: words.en[:30])
@@ -45,15 +46,21 @@ def test_a_problem_says_what_happened_and_what_to_do_in_both_languages(code: str
 
 def test_every_finding_has_its_words() -> None:
     assert set(get_args(FindingCode)) == set(FINDINGS)
-    finding = Finding("holes", 3)
+    finding = Finding("hole", 14.23, ((1.0, 2.0, 3.0),), "left")
     assert finding.to_json() == {
-        "code": "holes",
+        "code": "hole",
         "severity": "warning",
-        "number": 3,
-        "unit": "openings",
-        "message_en": "Openings of the surface besides its base: 3.",
-        "message_nl": "Openingen in het oppervlak naast de onderkant: 3.",
+        "number": 14.23,
+        "unit": "mm2",
+        "places": ((1.0, 2.0, 3.0),),
+        "region": "left",
+        "message_en": "Hole of 14 mm² in the surface on the left of the picture: "
+        "rescan that place.",
+        "message_nl": "Gat van 14 mm² in het oppervlak links op de afbeelding: "
+        "scan die plek opnieuw.",
     }
+    assert "0,75 mm" in Finding("coarse", 0.75).message_nl
+    assert " 1200000 mm " in Finding("implausible_size", 1_234_567.0).message_en
 
 
 def test_the_clean_file_is_in_no_repr() -> None:
@@ -65,14 +72,18 @@ PHOTO = inspect("photo", jpeg(), Limits())
 
 
 def frame(report: Report, changes: dict[str, object], size: int) -> bytes:
-    return json.dumps({"report": report.to_json() | changes, "bytes": size}).encode()
+    return json.dumps(
+        {"report": report.to_json() | changes, "bytes": size, "thumbnail_bytes": 0, "texts": []}
+    ).encode()
 
 
 def test_an_honest_answer_is_read() -> None:
     for kind, result in (("scan", SCAN), ("photo", PHOTO)):
         size = len(result.clean)
-        accepted = read_answer(frame(result.report, {}, size), kind, size)  # type: ignore[arg-type]
-        assert read_result(accepted, result.clean) == result
+        answer = json.loads(frame(result.report, {}, size))
+        answer |= {"thumbnail_bytes": len(result.thumbnail), "texts": result.texts}
+        accepted = read_answer(json.dumps(answer).encode(), kind, size)  # type: ignore[arg-type]
+        assert read_result(accepted, result.clean, result.thumbnail) == result
 
 
 @pytest.mark.parametrize(
@@ -88,7 +99,8 @@ def test_an_honest_answer_is_read() -> None:
         {"findings": [{"code": "call this number", "number": 1}]},
         {"format": "stl_other"},
         {"kind": "photo"},
-        {"version": 2},
+        {"version": 1},
+        {"same_scan": "call this number"},
     ],
 )
 def test_a_report_of_the_wrong_shape_is_no_answer(changes: dict[str, object]) -> None:
@@ -98,7 +110,7 @@ def test_a_report_of_the_wrong_shape_is_no_answer(changes: dict[str, object]) ->
 
 def test_a_worker_cannot_put_words_into_our_mouth() -> None:
     lie: dict[str, object] = {
-        "findings": [{"code": "holes", "number": 1, "message_en": "call this number"}]
+        "findings": [{"code": "hole", "number": 1, "message_en": "call this number"}]
     }
     accepted = read_answer(frame(SCAN.report, lie, 684), "scan", 684)
     assert "call" not in str(accepted.report.to_json())
@@ -129,9 +141,42 @@ def test_a_clean_file_that_is_not_what_its_report_says_is_no_answer(
     result: Result, clean: bytes
 ) -> None:
     report = result.report
-    accepted = read_answer(frame(report, {}, len(clean)), report.kind, len(clean))
+    size = len(result.clean) if isinstance(report, ScanReport) else len(clean)
+    accepted = read_answer(frame(report, {}, size), report.kind, size)
     with pytest.raises(InspectionCrashedError):
-        read_result(accepted, clean)
+        read_result(accepted, clean, b"")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"thumbnail_bytes": -1},
+        {"thumbnail_bytes": (1 << 16) + 1},
+        {"texts": "text"},
+        {"texts": [1]},
+        {"texts": ["x"] * 1001},
+        {"texts": ["\u00e9" * (1 << 15), "x"]},
+    ],
+    ids=["negative", "large picture", "no list", "no text", "many", "long"],
+)
+def test_a_picture_or_texts_beyond_their_limits_are_no_answer(changes: dict[str, object]) -> None:
+    answer = json.loads(frame(SCAN.report, {}, 684)) | changes
+    with pytest.raises(InspectionCrashedError):
+        read_answer(json.dumps(answer).encode(), "scan", 684)
+
+
+def test_texts_as_long_as_they_may_be_arrive() -> None:
+    texts = ("\u00e9" * (1 << 14), "\0" * (1 << 15))
+    answer = json.loads(frame(SCAN.report, {}, 684)) | {"texts": texts}
+    content = json.dumps(answer).encode()
+    assert len(content) < ANSWER_BYTES
+    assert read_answer(content, "scan", 684).texts == texts
+
+
+def test_a_thumbnail_that_is_no_jpeg_is_no_answer() -> None:
+    accepted = read_answer(frame(SCAN.report, {}, len(SCAN.clean)), "scan", 684)
+    with pytest.raises(InspectionCrashedError):
+        read_result(accepted, SCAN.clean, b"<html>")
 
 
 @pytest.mark.parametrize(
@@ -139,9 +184,9 @@ def test_a_clean_file_that_is_not_what_its_report_says_is_no_answer(
     [
         b'{"code": "not_a_scan", "reason": "made_up", "numbers": {}}',
         b'{"code": "too_many_triangles", "reason": "triangles", "numbers": {}}',
-        b'{"code": "not_a_scan", "reason": "not_stl", "numbers": {"x": 1e400}}',
-        b'{"code": "not_a_scan", "reason": "not_stl", "numbers": {"x": "text"}}',
-        b'{"code": "not_a_scan", "reason": "not_stl", "numbers": {"reason": 1}}',
+        b'{"code": "not_a_scan", "reason": "signature", "numbers": {"x": 1e400}}',
+        b'{"code": "not_a_scan", "reason": "signature", "numbers": {"x": "text"}}',
+        b'{"code": "not_a_scan", "reason": "signature", "numbers": {"reason": 1}}',
         b"[]",
         b"",
     ],

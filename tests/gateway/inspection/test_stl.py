@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gateway.inspection import ascii_stl as ascii_module
-from gateway.inspection import stl
+from gateway.inspection.canonical import STL_TRIANGLE, canonical
 from gateway.inspection.errors import (
     InspectionError,
     NotAScanError,
@@ -21,6 +21,7 @@ from gateway.inspection.errors import (
     UnreadableScanError,
 )
 from gateway.inspection.mesh import Mesh
+from gateway.inspection.read import read
 from gateway.inspection.report import Limits
 from tests.scans import CANARY, Triangles, arch, ascii_stl, binary_stl, corpus, cube
 
@@ -38,35 +39,35 @@ def corners(mesh: Mesh) -> Triangles:
 
 def refusal(content: bytes, limits: Limits = LIMITS) -> InspectionError:
     with pytest.raises(InspectionError) as caught:
-        stl.read(content, limits)
+        read(content, limits)
     return caught.value
 
 
 @given(TRIANGLES)
 def test_a_binary_scan_is_read_bit_for_bit(triangles: Triangles) -> None:
-    read = corners(stl.read(binary_stl(triangles), LIMITS))
-    assert read.tobytes() == triangles.tobytes()
+    found = corners(read(binary_stl(triangles), LIMITS))
+    assert found.tobytes() == triangles.tobytes()
 
 
 @given(TRIANGLES)
 def test_ascii_and_binary_of_one_geometry_are_the_same_mesh(triangles: Triangles) -> None:
-    read = corners(stl.read(ascii_stl(triangles), LIMITS))
-    assert read.tobytes() == triangles.tobytes()
+    found = corners(read(ascii_stl(triangles), LIMITS))
+    assert found.tobytes() == triangles.tobytes()
 
 
 @given(TRIANGLES)
 def test_the_canonical_form_is_its_own_canonical_form(triangles: Triangles) -> None:
-    once = stl.canonical(stl.read(binary_stl(triangles, CANARY, 0xBEEF), LIMITS))
-    again = stl.read(once, LIMITS)
-    assert stl.canonical(again) == once
+    once = canonical(read(binary_stl(triangles, CANARY, 0xBEEF), LIMITS))
+    again = read(once, LIMITS)
+    assert canonical(again) == once
     assert corners(again).tobytes() == triangles.tobytes()
 
 
 def test_the_canonical_form_keeps_the_geometry_and_nothing_else() -> None:
     smuggled = binary_stl(cube(), b"<html>" + CANARY, 0x4B50) + b""
-    clean = stl.canonical(stl.read(smuggled, LIMITS))
+    clean = canonical(read(smuggled, LIMITS))
 
-    records = np.frombuffer(clean, stl.TRIANGLE, offset=84)
+    records = np.frombuffer(clean, STL_TRIANGLE, offset=84)
     assert clean[:80] == bytes(80)
     assert struct.unpack_from("<I", clean, 80) == (12,)
     assert not records["attribute"].any()
@@ -76,23 +77,23 @@ def test_the_canonical_form_keeps_the_geometry_and_nothing_else() -> None:
 def test_negative_zero_stays_negative_zero() -> None:
     triangle = np.array([[[-0.0, 0.0, 0.0], [1, -0.0, 0], [0, 1, -0.0]]], dtype=np.float32)
     for content in (binary_stl(triangle), ascii_stl(triangle)):
-        clean = stl.canonical(stl.read(content, LIMITS))
+        clean = canonical(read(content, LIMITS))
         assert clean[84 + 12 : 84 + 48] == triangle.tobytes()
 
 
 def test_normals_are_those_that_an_independent_reader_computes() -> None:
     scan = arch(4_000, seed=1)
-    clean = stl.canonical(stl.read(binary_stl(scan), LIMITS))
+    clean = canonical(read(binary_stl(scan), LIMITS))
     judge = trimesh.load_mesh(io.BytesIO(clean), file_type="stl", process=False)
 
-    ours = np.frombuffer(clean, stl.TRIANGLE, offset=84)["normal"]
+    ours = np.frombuffer(clean, STL_TRIANGLE, offset=84)["normal"]
     assert np.allclose(ours, judge.face_normals, atol=1e-3)
     assert judge.triangles.astype(np.float32).tobytes() == scan.tobytes()
 
 
 def test_a_triangle_without_area_has_a_zero_normal() -> None:
     line = np.array([[[0, 0, 0], [1, 1, 1], [2, 2, 2]]], dtype=np.float32)
-    clean = stl.canonical(stl.read(binary_stl(line), LIMITS))
+    clean = canonical(read(binary_stl(line), LIMITS))
     assert clean[84:96] == bytes(12)
 
 
@@ -107,10 +108,10 @@ REAL = [path.read_bytes() for path in corpus("stl")]
 @pytest.mark.parametrize("content", [binary_stl(cube()), ascii_stl(cube()), *REAL], ids=size)
 def test_a_real_scan_is_accepted_or_refused_with_a_reason(content: bytes) -> None:
     try:
-        clean = stl.canonical(stl.read(content, LIMITS))
+        clean = canonical(read(content, LIMITS))
     except UnreadableScanError:
         return  # any other refusal of these files would be wrong
-    assert stl.canonical(stl.read(clean, LIMITS)) == clean
+    assert canonical(read(clean, LIMITS)) == clean
 
 
 @given(st.binary(max_size=400))
@@ -124,7 +125,7 @@ def test_random_triangles_behind_a_random_count_are_read_or_refused(
 ) -> None:
     content = bytes(80) + struct.pack("<I", count) + body
     try:
-        mesh = stl.read(content, LIMITS)
+        mesh = read(content, LIMITS)
     except InspectionError:
         return
     assert len(content) == 84 + 50 * mesh.triangles
@@ -141,7 +142,7 @@ TOKENS = st.sampled_from(
 @given(st.lists(TOKENS, max_size=60))
 def test_a_jumble_of_words_is_refused_and_nothing_else_happens(words: list[bytes]) -> None:
     try:
-        mesh = stl.read(b"solid " + b" ".join(words), LIMITS)
+        mesh = read(b"solid " + b" ".join(words), LIMITS)
     except InspectionError:
         return
     assert mesh.triangles  # by luck a well-formed one
@@ -152,7 +153,7 @@ def test_one_changed_byte_in_an_ascii_scan_is_read_or_refused(data: st.DataObjec
     content = bytearray(ascii_stl(cube()))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
-        mesh = stl.read(bytes(content), LIMITS)
+        mesh = read(bytes(content), LIMITS)
     except InspectionError:
         return
     assert mesh.triangles == 12
@@ -182,7 +183,7 @@ def test_a_cut_binary_scan_whose_header_says_solid_is_not_taken_for_text() -> No
 
 @pytest.mark.parametrize("header", [b"solid x", b"solid\nfacet normal 0 0 1", b"\xff" * 80])
 def test_only_the_length_decides_what_is_binary(header: bytes) -> None:
-    assert stl.read(binary_stl(cube(), header), LIMITS).format == "stl_binary"
+    assert read(binary_stl(cube(), header), LIMITS).format == "stl_binary"
 
 
 @pytest.mark.parametrize("count", [0xFFFF_FFFF, 0x8000_0000, 85_899_346, 2_500_001])
@@ -198,7 +199,7 @@ def test_more_triangles_than_the_limit_are_refused(write: object) -> None:
     error = refusal(content, Limits(triangles=11))
     assert isinstance(error, TooManyTrianglesError)
     assert error.numbers == {"triangles": 12, "limit": 11}
-    assert stl.read(content, Limits(triangles=12)).triangles == 12
+    assert read(content, Limits(triangles=12)).triangles == 12
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -260,7 +261,7 @@ def test_another_kind_of_file_is_no_scan() -> None:
     ids=size,
 )
 def test_the_dialects_of_ascii_are_read_alike(content: bytes) -> None:
-    mesh = stl.read(content, LIMITS)
+    mesh = read(content, LIMITS)
     assert mesh.format == "stl_ascii"
     assert np.array_equal(corners(mesh), cube())
 
@@ -314,13 +315,13 @@ def test_where_a_long_text_is_cut_makes_no_difference(
     if block_bytes < 200:  # less than a facet: nothing can be read, and it ends
         assert refusal(ascii_stl(cube())).reason == "syntax"
         return
-    assert np.array_equal(corners(stl.read(ascii_stl(cube()), LIMITS)), cube())
+    assert np.array_equal(corners(read(ascii_stl(cube()), LIMITS)), cube())
     late = ascii_stl(cube()).replace(b"endfacet\nendsolid", b"endfacet\nfacet\nendsolid")
     assert refusal(late).numbers == {"line": 86}
 
 
 def test_a_hundred_thousand_solids_are_read_in_one_go() -> None:
-    assert stl.read(ascii_stl(cube()[:1]) * 100_000, LIMITS).triangles == 100_000
+    assert read(ascii_stl(cube()[:1]) * 100_000, LIMITS).triangles == 100_000
 
 
 @pytest.mark.parametrize(

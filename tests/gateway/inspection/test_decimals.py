@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.inspection import decimals
+from gateway.inspection.decimals import NO_INTEGER, read_decimals, read_integers, split
+
+GRAMMAR = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def expected(word: str) -> bytes:
+    """The bits of the float32 that Python and numpy make of it."""
+    with np.errstate(over="ignore"):
+        return np.float64(float(word)).astype(np.float32).tobytes()
+
+
+def read(words: list[str]) -> list[bytes]:
+    return [value.tobytes() for value in read_decimals(split(" ".join(words).encode()))]
+
+
+SIGNS, POINTS = st.sampled_from(["", "-", "+"]), st.sampled_from(["", "."])
+DIGITS = st.text("0123456789", max_size=22)
+EXPONENTS = st.sampled_from(
+    ["", "e+00", "e-03", "E+12", "e5", "e-7", "e-45", "e+38", "E-23", "e099"]
+)
+NUMBERS = st.builds("{}{}{}{}{}".format, SIGNS, DIGITS, POINTS, DIGITS, EXPONENTS)
+WRITTEN = st.one_of(
+    NUMBERS.filter(GRAMMAR.fullmatch),
+    st.floats(-1e6, 1e6, width=32).map(repr),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(-1e3, 1e3).map("{:.6f}".format),
+    st.floats(-1e38, 1e38).map("{:.6e}".format),
+    st.floats(-1e3, 1e3).map("{:g}".format),
+)
+
+
+@given(st.lists(WRITTEN, min_size=1, max_size=30))
+@example(["1.0000000596046447753906", "1.00000005960464477539063", "1.0000000596046447753907"])
+@example(["9007199254740993", "16777217", "16777217.0", "1.6777217e+07", "123456789012345.5"])
+@example(["-0", "-0.0", "+.5", "5.", "1e-46", "7.0064923216240853e-46", "3.4028236e+38", "0e+99"])
+@example(["1234567.8", "12345678", "123456.78", "-1234567.8", "-12345678", ".12345678", "1234567."])
+def test_a_number_is_the_float_that_python_makes_of_it(words: list[str]) -> None:
+    assert read(words) == [expected(word) for word in words]
+
+
+@given(st.floats(0.125, 1000, width=32), st.integers(-2, 2), st.integers(14, 30))
+def test_numbers_beside_the_middle_of_two_floats_are_rounded_right(
+    value: float, off: int, places: int
+) -> None:
+    above = float(np.nextafter(np.float32(value), np.float32(np.inf)))
+    middle = (Decimal(value) + Decimal(above)) / 2 + off * Decimal(10) ** -places
+    word = f"{middle:f}"[:64]
+    assert read([word]) == [expected(word)]
+
+
+@given(st.text("0123456789+-.eE_xn", min_size=1, max_size=26))
+@example("1e+a0")
+@example("1.2.3")
+@example("1234567.9012345.")
+@example("12345678901234567890123x")
+@example("1.234567890123456789e+0x")
+@example("1/2")
+@example("1:2")
+@example("e+05")
+@example(".e+05")
+@example("1" * 65)
+def test_what_is_no_number_is_nan(word: str) -> None:
+    right = bool(GRAMMAR.fullmatch(word)) and len(word) <= 64
+    found = read_decimals(split(word.encode()))[0]
+    assert bool(np.isnan(found)) is not right
+    if right:
+        assert found.tobytes() == expected(word)
+
+
+@given(st.lists(st.integers(-(10**8) + 1, 10**8 - 1), min_size=1))
+def test_integers_of_eight_digits_are_read(values: list[int]) -> None:
+    assert read_integers(split(" ".join(map(str, values)).encode())).tolist() == values
+
+
+@given(st.text("0123456789+-./e ", min_size=1, max_size=12))
+def test_what_is_no_integer_is_none(text: str) -> None:
+    for word, found in zip(text.split(), read_integers(split(text.encode())).tolist(), strict=True):
+        right = re.fullmatch(r"[+-]?\d{1,8}", word)
+        assert found == (int(word) if right else NO_INTEGER)
+
+
+@given(st.binary(max_size=200))
+def test_words_are_those_of_bytes_split(text: bytes) -> None:
+    words = split(text)
+    found = [
+        words.letters[start:end].tobytes()
+        for start, end in zip(words.starts, words.ends, strict=True)
+    ]
+    assert found == text.split()
+
+
+@given(st.text(" \t\r\na", max_size=60))
+def test_lines_end_where_they_end(text: str) -> None:
+    lines = [line.split() for line in text.split("\n")]
+    counts = [len(line) for line in lines if line]
+    ends = np.flatnonzero(split(text.encode()).breaks()) + 1
+    assert np.diff(ends, prepend=0).tolist() == counts
+
+
+@given(st.lists(st.text("a1/", min_size=1, max_size=12), min_size=1))
+def test_a_word_is_cut_at_its_first_slash_among_nine_letters(parts: list[str]) -> None:
+    words = split(" ".join(parts).encode()).cut(ord("/"))
+    for part, length in zip(parts, (words.ends - words.starts).tolist(), strict=True):
+        at = part[:9].find("/")
+        assert length == (at if at >= 0 else len(part))
+
+
+def test_a_keyword_is_met_in_whatever_case() -> None:
+    words = split(b"facet FACET Facet facets face FACES\0 endfacet")
+    assert words.are(b"facet").tolist() == [True] * 3 + [False] * 4
+    assert words.are(b"endfacet").tolist() == [False] * 6 + [True]
+
+
+@pytest.mark.parametrize("block", [1, 2, 7])
+def test_where_the_blocks_end_makes_no_difference(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decimals, "_BLOCK", block)
+    monkeypatch.setattr(decimals, "_BLOCK_BYTES", block)
+    words = split(b" 1.5 -2 x\n3e0  4.25 ")
+    assert read_decimals(words).tolist()[:2] == [1.5, -2.0]
+    assert np.isnan(read_decimals(words)).tolist() == [False, False, True, False, False]
+    assert read_integers(words).tolist() == [NO_INTEGER, -2, *[NO_INTEGER] * 3]
