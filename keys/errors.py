@@ -8,7 +8,9 @@ KeysError
 ├── PassphraseError
 ├── KeyringExistsError
 ├── KeyringMissingError
-└── KeyringFormatError
+├── KeyringFormatError
+└── ProviderUnavailableError   the provider cannot serve now; nothing happened
+    └── ProviderRefusedError   nor will it, until its operator puts something right
 
 Codes are public and never change. No message holds a key, a passphrase or plaintext.
 A caller's slip (an id with a newline in it, a segment of the wrong size) is a ValueError.
@@ -68,17 +70,17 @@ class KeyringExistsError(KeysError):
 
     code = "keyring_exists"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: a keyring is there already")
+    def __init__(self, place: Path | str) -> None:
+        super().__init__(f"{place}: a keyring is there already")
 
 
 class KeyringMissingError(KeysError):
-    """There is no keyring at this path."""
+    """There is no keyring at this place."""
 
     code = "keyring_missing"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: no keyring here; make one first")
+    def __init__(self, place: Path | str) -> None:
+        super().__init__(f"{place}: no keyring here; make one first")
 
 
 class KeyringFormatError(KeysError):
@@ -88,3 +90,25 @@ class KeyringFormatError(KeysError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"keyring: {reason}")
+
+
+class ProviderUnavailableError(KeysError):
+    """The provider cannot serve now: sealed, unreachable, silent, or at fault itself.
+
+    Whether what was asked has happened is not known; every method may be called again.
+
+    Attributes:
+        reason: One word or a few, such as "sealed"; fit for anyone's eyes.
+    """
+
+    code = "provider_unavailable"
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"key provider: {reason}; {remedy}")
+        self.reason = reason
+
+
+class ProviderRefusedError(ProviderUnavailableError):
+    """The provider does not let this process in, or not do this: a credential, a permission."""
+
+    code = "provider_refused"

@@ -24,6 +24,7 @@ class Keyring:
         self._count = count
         # What returns no wrapped secret needs no guard.
         self.name = provider.name
+        self.residual = provider.residual
         self.create = provider.create
         self.wrap = provider.wrap
         self.rewrap = provider.rewrap
@@ -31,6 +32,8 @@ class Keyring:
         self.forget = provider.forget
         self.versions = provider.versions
         self.signing_key = provider.signing_key
+        self.check = provider.check
+        self.close = provider.close
 
     async def unwrap(self, version: int, wrapped: bytes, context: Context) -> SecretKey:
         """Return a key that was wrapped under a controller key; see KeyProvider.unwrap."""

@@ -12,14 +12,21 @@ class KeyProvider(Protocol):
     """Keeps the controller keys, by controller and version, and works with them.
 
     Versions are numbers from 1 that only go up. Several processes may share one provider. When
-    a method fails for want of its store (OSError) it may or may not have happened: create and
-    destroy are idempotent, so call again. The suite in tests/contracts holds every
-    implementation to this.
+    a method fails for want of its store (OSError, ProviderUnavailableError) it may or may not
+    have happened: create and destroy are idempotent, so call again. The suite in tests/contracts
+    holds every implementation to this.
     """
 
     @property
     def name(self) -> str:
         """What the settings, the log and certificates call it."""
+
+    @property
+    def residual(self) -> str:
+        """Which copies of a key `destroy` does not reach: "Such copies are ...".
+
+        A certificate of erasure quotes it.
+        """
 
     async def create(self, controller_id: str, version: int) -> None:
         """Make a key; it is durable when this returns. One that is there is left alone.
@@ -79,3 +86,13 @@ class KeyProvider(Protocol):
         Raises:
             UnknownSigningKeyError: Another name.
         """
+
+    async def check(self) -> None:
+        """Return if the store can be reached and lets this process in.
+
+        Raises:
+            KeysError, OSError: It cannot or does not.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections and of keys in memory. Nothing is asked of it afterwards."""

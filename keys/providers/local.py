@@ -41,6 +41,11 @@ class LocalKeyring:
     """
 
     name = "local"
+    residual = (
+        "Such copies are a copied keyring file with its passphrase, and what the file system keeps"
+        " of the file after it was overwritten and replaced (flash wear-levelling, copy-on-write,"
+        " snapshots of the disk)."
+    )
 
     def __init__(self, path: Path, root: SecretKey) -> None:
         self._path = path
@@ -159,6 +164,16 @@ class LocalKeyring:
         if name not in self._signing:
             raise UnknownSigningKeyError(name)
         return SigningKey(name, self._signing[name])
+
+    async def check(self) -> None:
+        """See KeyProvider."""
+        await asyncio.to_thread(self._reload)
+
+    async def close(self) -> None:
+        """See KeyProvider."""
+        with self._memory:
+            self._keys.clear()
+            self._signing.clear()
 
     async def _key(self, controller_id: str, version: int) -> SecretKey:
         place = (controller_id, version)

@@ -1,8 +1,8 @@
 """What every KeyProvider promises; a new one joins with a factory in PROVIDERS."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,27 +16,63 @@ from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
 from keys.secret import SecretKey
 from keys.signing import Verifier
+from tests.softhsm import fresh_token
 
 Connect = Callable[[], KeyProvider]
 """Opens the same store once more, as another process would."""
 
 
-@contextmanager
-def local(directory: Path) -> Iterator[Connect]:
+Store = Callable[[pytest.FixtureRequest, Path], AbstractAsyncContextManager[Connect]]
+"""A fresh store that is set up; what was connected is closed at its end."""
+
+
+@asynccontextmanager
+async def local(_: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Connect]:
     path = directory / "keyring"
     LocalKeyring.init(path, "correct horse", ScryptCost(n=2))
-    yield lambda: LocalKeyring.open(path, "correct horse")
+    async with closing(lambda: LocalKeyring.open(path, "correct horse")) as connect:
+        yield connect
 
 
-@contextmanager
-def counted(directory: Path) -> Iterator[Connect]:
-    with local(directory) as connect:
+@asynccontextmanager
+async def counted(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Connect]:
+    async with local(request, directory) as connect:
         yield lambda: Keyring(connect(), lambda _: None)
 
 
-PROVIDERS: dict[str, Callable[[Path], AbstractContextManager[Connect]]] = {
+@asynccontextmanager
+async def openbao(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Connect]:
+    mount = request.getfixturevalue("mount")
+    await mount.set_up()
+    async with closing(mount.provider) as connect:
+        yield connect
+
+
+@asynccontextmanager
+async def pkcs11(_: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Connect]:
+    with fresh_token(directory) as token:
+        await token.set_up()
+        async with closing(token.provider) as connect:
+            yield connect
+
+
+@asynccontextmanager
+async def closing(connect: Connect) -> AsyncIterator[Connect]:
+    async with AsyncExitStack() as stack:
+
+        def connected() -> KeyProvider:
+            provider = connect()
+            stack.push_async_callback(provider.close)
+            return provider
+
+        yield connected
+
+
+PROVIDERS: dict[str, Store] = {
     "local": local,
     "keyring before local": counted,
+    "openbao": openbao,
+    "pkcs11": pkcs11,
 }
 
 CASE = Context(Purpose.CASE_KEY, "practice", "case")
@@ -44,8 +80,8 @@ SECRET = SecretKey(bytes(range(32)))
 
 
 @pytest.fixture(params=PROVIDERS)
-def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
-    with PROVIDERS[request.param](tmp_path) as connect:
+async def connect(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Connect]:
+    async with PROVIDERS[request.param](request, tmp_path) as connect:
         yield connect
 
 
@@ -56,8 +92,13 @@ async def provider(connect: Connect) -> KeyProvider:
     return provider
 
 
-def test_a_provider_has_a_name(provider: KeyProvider) -> None:
+def test_a_provider_says_its_name_and_what_it_cannot_destroy(provider: KeyProvider) -> None:
     assert provider.name
+    assert provider.residual.startswith("Such copies are ")
+
+
+async def test_a_provider_that_can_serve_says_so(provider: KeyProvider) -> None:
+    await provider.check()
 
 
 async def test_a_wrapped_key_comes_back(provider: KeyProvider) -> None:
