@@ -6,7 +6,6 @@ a counter of unwraps.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,6 +32,7 @@ from gateway.privacy.erasure import Erasures
 from gateway.privacy.heartbeat import Heartbeat
 from gateway.privacy.patients import Patients
 from gateway.privacy.puncture import Punctures
+from gateway.providers import open_provider, set_up_provider
 from gateway.reconcile import Reconciliation
 from gateway.release.content import Release
 from gateway.retention import Retention
@@ -40,14 +40,12 @@ from gateway.settings import Settings
 from keys.context import Purpose
 from keys.errors import KeyringExistsError
 from keys.keyring import Keyring
-from keys.providers.local import LocalKeyring
 from keys.signing import SigningKey, Verifier
 from storage import accounts
 from storage.accesslog.log import AccessLog
 from storage.accesslog.sequencer import Sequencer
 from storage.blobs.local import LocalBlobStore
 from storage.database import Database
-from storage.durable import replace_file
 from storage.reserve import DiskReserve
 
 
@@ -85,40 +83,35 @@ async def initialise(settings: Settings, passphrase: str, officer_email: str) ->
         The log's public key, a C2SP verifier key; it stands in `log.pub` as well.
 
     Raises:
-        KeyringExistsError: The directory is set up already.
+        KeyringExistsError: The directory is set up already, or the provider holds other keys.
         PassphraseError: The passphrase cannot serve as one.
-        InvalidInputError: The officer's e-mail address.
+        ProviderUnavailableError: The provider cannot be reached, or does not let us in.
+        InvalidInputError: The officer's e-mail address, or a setting of the provider.
     """
     check_email(officer_email)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.data.chmod(0o700)
     await migrate(settings)
-    keyring = await _keyring(settings, passphrase)
-    log_key = SigningKey(settings.log_origin, (await keyring.signing_key("log")).seed)
-    certificate_key = await keyring.signing_key("certificate")
-    replace_file(settings.log_key_path, f"{log_key.verifier}\n".encode())
-    replace_file(settings.certificate_key_path, f"{certificate_key.verifier}\n".encode())
+    await _check_unfinished(settings)
+    await set_up_provider(settings, passphrase)
     async with open_rooms(settings, passphrase) as rooms:
         await rooms.accounts.add_account(email=officer_email, role=Role.PRIVACY_OFFICER)
-    return log_key.verifier
+    return settings.log_key_path.read_text().strip()
 
 
-async def _keyring(settings: Settings, passphrase: str) -> LocalKeyring:
-    """A new keyring; or the one of a set-up that broke off before its first account.
+async def _check_unfinished(settings: Settings) -> None:
+    """Return if there is no set-up, or one that broke off before its first account.
 
     Raises:
         KeyringExistsError: The set-up is complete.
     """
-    if not settings.keyring_path.exists():
-        return await asyncio.to_thread(LocalKeyring.init, settings.keyring_path, passphrase)
     database = Database(settings.main_database, "main")
     try:
         async with database.reading() as connection:
             if await accounts.list_accounts(connection):
-                raise KeyringExistsError(settings.keyring_path)
+                raise KeyringExistsError(settings.data)
     finally:
         await database.close()
-    return await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
 
 
 async def migrate(settings: Settings) -> None:
@@ -132,15 +125,17 @@ async def migrate(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_rooms(settings: Settings, passphrase: str) -> AsyncIterator[Rooms]:
-    """Unlock the keyring and wire everything; on leaving, write what waits and close.
+    """Open the key provider and wire everything; on leaving, write what waits and close.
 
     Raises:
         KeyringMissingError: `kluis init` was not run here.
         PassphraseError: Wrong passphrase.
+        ProviderUnavailableError: The provider cannot be reached, or does not let us in.
         SchemaError: The database is older or newer than this program.
     """
-    provider = await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
     async with AsyncExitStack() as stack:
+        provider = await open_provider(settings, passphrase)
+        stack.push_async_callback(provider.close)
         databases = _databases(settings)
         for database in databases.values():
             stack.push_async_callback(database.close)
@@ -220,6 +215,7 @@ def _wire(
         services=Services(
             settings=settings,
             databases=databases,
+            keyring=keyring,
             access=access,
             sessions=sessions,
             cases=Cases(main, access, keys, Patients(keys)),

@@ -22,6 +22,7 @@
     ├── IntegrityFailedError
     ├── BadRequestError             not HTTP as it should be
     ├── MethodNotAllowedError
+    ├── RequestTimeoutError
     ├── InternalError               a fault of ours; nothing of it is shown
     └── UnavailableError            log, keys or storage cannot serve now; nothing happened
         └── DiskFullError           but for those who can make room
@@ -245,6 +246,14 @@ class MethodNotAllowedError(GatewayError):
     code = "method_not_allowed"
     en = "This address takes {allowed}."
     nl = "Dit adres kent {allowed}."
+
+
+class RequestTimeoutError(GatewayError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    en = "The request did not arrive in time. Send it again."
+    nl = "Het verzoek kwam niet op tijd binnen. Stuur het opnieuw."
 
 
 class InternalError(GatewayError):

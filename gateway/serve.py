@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import asdict
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -100,6 +101,7 @@ async def working(rooms: Rooms) -> AsyncIterator[asyncio.Task[None]]:
     end = asyncio.Event()
     await rooms.heartbeat.beat()
     async with rooms.pool:
+        log.info("confinement", **asdict(await rooms.pool.start()))
         sequencing = asyncio.create_task(rooms.sequencer.run(end, rooms.access_log.appended))
         work = asyncio.create_task(_work(rooms, sequencing), name="background")
         try:

@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -61,6 +61,28 @@ class Settings(BaseSettings):
     passphrase_file: Path | None = Field(
         None, description="file that holds the passphrase, such as a systemd credential"
     )
+    key_provider: Literal["local", "openbao", "pkcs11"] = Field(
+        "local", description="where controller keys live; chosen before init"
+    )
+    openbao_address: str = Field(
+        "", description="the OpenBao or Vault server: https://, or http:// on this machine"
+    )
+    openbao_mount: str = Field(
+        "kluis", description="path on it; the engines are MOUNT/transit and MOUNT/kv"
+    )
+    openbao_ca_file: Path | None = Field(
+        None, description="certificates that vouch for it; else this machine's own"
+    )
+    openbao_token_file: Path | None = Field(
+        None, description="file that holds a token; read again when it no longer works"
+    )
+    openbao_role_id: str = Field("", description="AppRole to log in with, instead of a token")
+    openbao_secret_id_file: Path | None = Field(
+        None, description="file that holds a secret id of that role"
+    )
+    pkcs11_module: Path | None = Field(None, description="library (.so) of the HSM")
+    pkcs11_token: str = Field("", description="label of the token on it")
+    pkcs11_pin_file: Path | None = Field(None, description="file that holds the user's PIN")
     database_url: str = Field(
         "", description="main database; empty: SQLite in the data directory", repr=False
     )
@@ -70,6 +92,14 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; plain HTTP, so loopback")
     port: int = Field(8460, ge=0, le=65535, description="port to listen on; 0: any free one")
     workers: int = Field(1, ge=1, le=64, description="serving processes")
+    request_seconds: float = Field(
+        15.0, gt=0, description="time for headers, for a small body, and between two requests"
+    )
+    connections_per_address: int = Field(
+        256,
+        gt=0,
+        description="connections that one address may hold; a trusted proxy's are not counted",
+    )
     trusted_proxies: Addresses = Field(
         (), description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
     )
@@ -102,6 +132,10 @@ class Settings(BaseSettings):
     inspection_seconds: float = Field(30.0, gt=0, description="time for one inspection")
     inspection_memory_bytes: int = Field(
         1024 * MiB, gt=0, description="memory that one inspection may take"
+    )
+    clamd_address: str = Field(
+        "",
+        description="virus scanner on this machine, path of its socket or HOST:PORT; empty: none",
     )
     session_idle_minutes: float = Field(30.0, gt=0, description="a session ends after this silence")
     session_hours: float = Field(12.0, gt=0, description="a session ends after this in any case")

@@ -16,7 +16,7 @@ from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import files, nodes, parts
+from storage.schema import files, nodes, parts, thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class File:
 
     `length` is what the sender declared; `size` is of the canonical file in the vault,
     `sealed_sha256` of its ciphertext there. The plaintext's own hash is in the sealed verdict:
-    in the clear it would tell whoever has a copy of a scan which case it is.
+    in the clear it would tell whoever has a copy of a scan which case it is. `slot` is the place
+    that the file fills among those that the treatment asks for, such as "upper".
     """
 
     id: str
@@ -40,6 +41,7 @@ class File:
     writer: int = 0
     attempts: int = 0
     number: int | None = None
+    slot: str | None = None
     finished_at: datetime | None = None
     capability_hash: bytes | None = field(default=None, repr=False)
     expires_at: datetime | None = None
@@ -153,6 +155,24 @@ async def delete_parts(tx: AsyncConnection, file_id: str) -> None:
     await tx.execute(delete(parts).where(parts.c.file_id == file_id))
 
 
+async def add_thumbnail(tx: AsyncConnection, file_id: str, sealed_picture: bytes) -> None:
+    """Insert the sealed picture of a file."""
+    row = {"file_id": file_id, "sealed_picture": sealed_picture}
+    await tx.execute(insert(thumbnails).values(row))
+
+
+async def thumbnail_of(connection: AsyncConnection, file_id: str) -> bytes | None:
+    """The sealed picture of a file, or None where there is none."""
+    statement = select(thumbnails.c.sealed_picture).where(thumbnails.c.file_id == file_id)
+    sealed: bytes | None = (await connection.execute(statement)).scalar_one_or_none()
+    return sealed
+
+
+async def delete_thumbnail(tx: AsyncConnection, file_id: str) -> None:
+    """Delete the picture of a file; idempotent."""
+    await tx.execute(delete(thumbnails).where(thumbnails.c.file_id == file_id))
+
+
 async def any_received(connection: AsyncConnection, now: datetime) -> bool:
     """Whether a received file waits for somebody to claim it."""
     return (await connection.execute(_claimable(now))).first() is not None
@@ -197,9 +217,10 @@ async def known_uploads(connection: AsyncConnection, file_ids: Sequence[str]) ->
 
 
 async def delete_of_case(tx: AsyncConnection, case_id: str) -> None:
-    """Delete every file row and part row of a case; idempotent."""
+    """Delete every row of a case's files, their parts and thumbnails; idempotent."""
     of_case_ids = select(files.c.id).where(files.c.case_id == case_id)
     await tx.execute(delete(parts).where(parts.c.file_id.in_(of_case_ids)))
+    await tx.execute(delete(thumbnails).where(thumbnails.c.file_id.in_(of_case_ids)))
     await tx.execute(delete(files).where(files.c.case_id == case_id))
 
 

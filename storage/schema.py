@@ -160,6 +160,7 @@ files = Table(
     Column("controller_id", ForeignKey("controllers.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("number", Integer),
+    Column("slot", Text),
     Column("state", Text, nullable=False),
     Column("created_by", ForeignKey("accounts.id"), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -194,6 +195,14 @@ parts = Table(
     Column("start", BigInteger, nullable=False),
     Column("length", BigInteger, nullable=False),
     Column("blob_id", Text, nullable=False, unique=True),
+)
+
+# Apart from `files`: whoever lists a case need not read its pictures.
+thumbnails = Table(
+    "thumbnails",
+    main,
+    Column("file_id", ForeignKey("files.id"), primary_key=True),
+    Column("sealed_picture", LargeBinary, nullable=False),
 )
 
 punctures = Table(

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, Room
 from tests.house import house, keyring_template, settings  # noqa: F401  fixtures
+from tests.openbao import bao, mount  # noqa: F401  fixtures
 
 ROOMS: tuple[Room, ...] = ("main", "keystore")
 

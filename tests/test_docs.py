@@ -21,7 +21,8 @@ from gateway.api.server import OPERATIONS
 from gateway.cli.errors import CommandError
 from gateway.cli.main import app
 from gateway.inspection.errors import PROBLEMS
-from gateway.inspection.report import FINDINGS, PhotoReport, Removed, ScanReport
+from gateway.inspection.findings import FINDINGS
+from gateway.inspection.report import PhotoReport, Removed, ScanReport
 from gateway.settings import Settings
 from keys.context import Purpose
 from keys.errors import KeysError

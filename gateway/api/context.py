@@ -24,6 +24,7 @@ from gateway.privacy.cases import Cases
 from gateway.privacy.erasure import Erasures
 from gateway.release.content import Release
 from gateway.settings import Settings
+from keys.keyring import Keyring
 from storage.database import Database
 
 
@@ -33,6 +34,7 @@ class Services:
 
     settings: Settings
     databases: Mapping[str, Database]
+    keyring: Keyring
     access: Access
     sessions: Sessions
     cases: Cases

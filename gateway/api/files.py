@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.access.policy import Action
 from gateway.api import context
-from gateway.api.models import FileView, file_view
+from gateway.api.models import FileView, Placement, file_view
 from gateway.api.problems import language
 from gateway.api.routing import Operations
 from gateway.errors import (
@@ -55,6 +55,40 @@ async def remove(request: web.Request) -> None:
     await context.services(request).uploads.remove(
         await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
     )
+
+
+@operations.add(
+    "PUT",
+    "/cases/{case_id}/files/{file_id}/slot",
+    action=Action.FILE_PLACE,
+    body=Placement,
+    status=204,
+    errors=OF_FILE,
+)
+async def place(request: web.Request, body: Placement) -> None:
+    """Say which place a file of a draft fills."""
+    await context.services(request).uploads.place(
+        await context.actor(request),
+        request.match_info["case_id"],
+        request.match_info["file_id"],
+        body.slot,
+    )
+
+
+@operations.add(
+    "GET",
+    "/cases/{case_id}/files/{file_id}/thumbnail",
+    action=Action.FILE_THUMBNAIL,
+    media_type="image/jpeg",
+    errors=(*OF_FILE, IntegrityFailedError),
+)
+async def thumbnail(request: web.Request) -> web.Response:
+    """See a small picture of a file."""
+    grant, picture = await context.services(request).release.thumbnail(
+        await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
+    )
+    headers = {context.EVENT_HEADER: grant.event_id}
+    return web.Response(body=picture, content_type="image/jpeg", headers=headers)
 
 
 @operations.add(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from gateway.api import context
 from gateway.api.openapi import document
 from gateway.api.routing import Operation, Operations
+from keys.errors import KeysError, ProviderUnavailableError
 
 operations = Operations()
 DESCRIPTION: web.AppKey[str] = web.AppKey("description", str)
@@ -52,10 +53,23 @@ async def readyz(request: web.Request) -> web.Response:
         except Exception as error:  # noqa: BLE001 - whatever it is, this part fails
             log.error("not_ready", part=name, error=type(error).__name__)
             parts[name] = "failing"
+    parts["keys"] = await _state_of_keys(request)
     ready = set(parts.values()) == {"ok"}
     view = Health(status="ok" if ready else "failing", parts=parts)
     status = 200 if ready else 503
     return web.Response(text=view.model_dump_json(), status=status, content_type="application/json")
+
+
+async def _state_of_keys(request: web.Request) -> str:
+    try:
+        await context.services(request).keyring.check()
+    except ProviderUnavailableError as error:
+        log.error("not_ready", part="keys", error=error.reason)
+        return error.reason
+    except (KeysError, OSError) as error:
+        log.error("not_ready", part="keys", error=type(error).__name__)
+        return "failing"
+    return "ok"
 
 
 @operations.add("GET", "/api/v1/openapi.json", action=None)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway.inspection.errors import PROBLEMS
-from gateway.privacy.cases import CaseSight, FileSight, Treatment
+from gateway.privacy.cases import CaseSight, FileSight
+from gateway.privacy.completeness import Slot, Treatment
 from storage.accesslog.event import AccessEvent
 from storage.accesslog.reading import StoredEvent
 from storage.erasures import Erasure
@@ -87,6 +88,12 @@ class NewAssignment(Given):
     until: date | None = None
 
 
+class Placement(Given):
+    """Which place a file fills; null: none that it names."""
+
+    slot: Slot | None
+
+
 class NewErasure(Given):
     """The instruction to erase a case. `confirm` repeats the case's id."""
 
@@ -136,6 +143,7 @@ class FileView(BaseModel):
     id: str
     kind: Literal["scan", "photo", "plan"]
     number: int | None
+    slot: Slot | None
     name: str | None
     state: Literal[
         "receiving", "received", "accepted", "refused", "removed", "expired", "cancelled"
@@ -168,8 +176,19 @@ class AssignmentView(BaseModel):
     ends_at: datetime | None
 
 
+class PlaceView(BaseModel):
+    """A file that a treatment asks for."""
+
+    kind: Literal["scan", "photo"]
+    slot: Slot
+
+
 class CaseView(BaseModel):
-    """A case as who asks may see it; the rest is null."""
+    """A case as who asks may see it; the rest is null.
+
+    `missing` is advice: what the treatment asks for and no accepted file is said to be; null in a
+    list.
+    """
 
     id: str
     controller_id: str
@@ -185,6 +204,7 @@ class CaseView(BaseModel):
     patient: PatientView | None
     removed_from_notes: list[str] | None
     files: list[FileView]
+    missing: list[PlaceView] | None
     assignments: list[AssignmentView]
 
 
@@ -252,6 +272,7 @@ def file_view(sight: FileSight, language: str) -> FileView:
             "id": row.id,
             "kind": row.kind,
             "number": row.number,
+            "slot": row.slot,
             "name": sight.name,
             "state": row.state,
             "created_at": row.created_at,
@@ -289,6 +310,9 @@ def case_view(sight: CaseSight, language: str) -> CaseView:
             ),
             "removed_from_notes": sight.removed_from_notes,
             "files": [file_view(file, language) for file in sight.files],
+            "missing": None
+            if sight.missing is None
+            else [PlaceView(kind=place.kind, slot=place.slot) for place in sight.missing],
             "assignments": [
                 AssignmentView(
                     id=assignment.id,

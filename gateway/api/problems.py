@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway import errors
 from gateway.errors import GatewayError
+from keys.errors import ProviderUnavailableError
 
 STATUS: Mapping[type[GatewayError], int] = {
     errors.NotFoundError: 404,
@@ -39,6 +40,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     errors.UnavailableError: 503,
     errors.BadRequestError: 400,
     errors.MethodNotAllowedError: 405,
+    errors.RequestTimeoutError: 408,
     errors.InternalError: 500,
 }
 # What a database or a disk says that cannot serve now; an answer may say so, and nothing more.
@@ -112,6 +114,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return respond(request, from_http(error))
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         log.error("unavailable", error=type(error).__name__)
+        return respond(request, errors.UnavailableError())
+    except ProviderUnavailableError as error:
+        log.error("unavailable", error=error.code, reason=error.reason)
         return respond(request, errors.UnavailableError())
     except OSError as error:
         if error.errno not in EXHAUSTED:

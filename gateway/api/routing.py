@@ -7,6 +7,7 @@ for tiles of the log, whose addresses are numbers in groups of three digits.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gateway.access.policy import Action
-from gateway.errors import GatewayError, InvalidInputError, TooLargeError
+from gateway.api.context import services
+from gateway.errors import GatewayError, InvalidInputError, RequestTimeoutError, TooLargeError
 from gateway.ids import ID_PATTERN, SECRET_PATTERN
 
 BODY_LIMIT = 256 * 1024
@@ -152,10 +154,14 @@ async def _json(request: web.Request) -> object:
     if request.content_type != "application/json":
         raise InvalidInputError(field="Content-Type", reason="send application/json")
     raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > BODY_LIMIT:
-            raise TooLargeError(limit=BODY_LIMIT)
+    try:
+        async with asyncio.timeout(services(request).settings.request_seconds):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > BODY_LIMIT:
+                    raise TooLargeError(limit=BODY_LIMIT)
+    except TimeoutError:
+        raise RequestTimeoutError from None
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

@@ -11,9 +11,10 @@ from aiohttp.typedefs import Handler
 from gateway.access.grants import traces
 from gateway.api import cases, files, house, ownlog, people, uploads
 from gateway.api import log as log_handlers
+from gateway.api.connections import HEADERS, Runner, plain_http
 from gateway.api.context import BODIES, REQUEST_ID, SERVICES, Bodies, Services
 from gateway.api.problems import problems, respond
-from gateway.errors import BadRequestError, InternalError
+from gateway.errors import InternalError
 from gateway.ids import new_id
 
 OPERATIONS = [
@@ -25,14 +26,6 @@ OPERATIONS = [
     *uploads.operations.entries,
     *ownlog.operations.entries,
 ]
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
 OPEN = frozenset(
     {
         "/healthz",
@@ -48,54 +41,13 @@ OPEN = frozenset(
 )
 """Where an answer may say nothing of anybody, and is no event. All else leaves a trace or fails."""
 
-KEEP_ALIVE_SECONDS = 30.0
 FIRST_REFUSAL = 400
-SERVER_FAULT = 500
 
 log = structlog.get_logger()
 
 
 class UntracedError(Exception):
     """A handler that would answer, or could be asked, without an event in the access log."""
-
-
-class _Connection(web.RequestHandler):
-    """A connection whose unreadable requests are refused without a word of them."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it quotes what was sent
-    ) -> web.StreamResponse:
-        """Answer in our own form; aiohttp's page and log would quote the sender's bytes."""
-        log.warning("unreadable_request", status=status, error=type(exc).__name__)
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is on its way already")
-        refusal = BadRequestError() if status < SERVER_FAULT else InternalError(request_id="-")
-        answer = respond(request, refusal)
-        answer.headers.update(HEADERS)
-        answer.headers["Server"] = ""
-        answer.force_close()
-        return answer
-
-
-class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-
-class Runner(web.AppRunner):
-    """Runs the application with connections of our own kind."""
-
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        # aiohttp offers no other place to choose what serves a connection.
-        server.__class__ = _Server
-        return server
 
 
 def make_runner(services: Services, grace_seconds: float) -> Runner:
@@ -106,18 +58,13 @@ def make_runner(services: Services, grace_seconds: float) -> Runner:
         grace_seconds: For requests in flight at the end; then they are cancelled, and what they
             brought is made durable.
     """
-    return Runner(
-        make_application(services),
-        access_log=None,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        shutdown_timeout=grace_seconds,
-    )
+    return Runner(make_application(services), grace_seconds)
 
 
 def make_application(services: Services) -> web.Application:
     """Wire the handlers to the services."""
     # The body limit is our own, counted while it streams (gateway/api/routing.py, intake/parts.py).
-    app = web.Application(middlewares=[around, problems], client_max_size=1)
+    app = web.Application(middlewares=[around, problems, plain_http], client_max_size=1)
     app[SERVICES] = services
     app[BODIES] = Bodies()
     for part in (house, log_handlers, people, cases, files, uploads, ownlog):

@@ -42,7 +42,7 @@ VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,expiration,termination"
 MEDIA_TYPE = "application/offset+octet-stream"
 METADATA_LIMIT = 2048
-METADATA = frozenset({"filename", "kind"})
+METADATA = frozenset({"filename", "kind", "slot"})
 DIGITS = 15  # of a size or offset: far beyond any limit, and short enough for any integer
 RESUMED = (
     NotFoundError,
@@ -107,6 +107,7 @@ async def create(request: web.Request) -> web.Response:
         Kind(metadata["kind"]),
         length,
         metadata.get("filename", ""),
+        metadata.get("slot"),
     )
     file = begun.file
     if request.can_read_body:
@@ -263,7 +264,8 @@ def _metadata(request: web.Request) -> dict[str, str]:
     for pair in filter(None, raw.split(",")):
         key, _, value = pair.strip().partition(" ")
         if key not in METADATA or key in found:
-            raise InvalidInputError(field="Upload-Metadata", reason="send filename and kind, once")
+            reason = "send filename, kind and slot, each once"
+            raise InvalidInputError(field="Upload-Metadata", reason=reason)
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, ValueError):

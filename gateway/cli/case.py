@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,18 +12,10 @@ from rich.table import Table
 from gateway.cli import options, texts
 from gateway.cli.client import JsonObject, connect
 from gateway.cli.output import Output, size, table
+from gateway.cli.reports import findings_in_words, missing_in_words, slot_in_words
+from gateway.privacy.completeness import Slot, Treatment
 
 app = options.group("case", "Cases: create, find, show, assign, submit, complete.")
-
-
-class Treatment(StrEnum):
-    """What is asked of the planner."""
-
-    ALIGNER = "aligner"
-    RETAINER = "retainer"
-    CROWN_BRIDGE = "crown_bridge"
-    IMPLANT = "implant"
-    OTHER = "other"
 
 
 Email = Annotated[
@@ -36,6 +28,7 @@ BirthDate = Annotated[
 PatientNumber = Annotated[str, typer.Option(help="The practice's own number.", show_default=False)]
 Notes = Annotated[str, typer.Option(help="What the planner should know.")]
 TreatmentOption = Annotated[Treatment, typer.Option(help="What is asked for.")]
+SlotArgument = Annotated[Slot, typer.Argument(help="What the file shows.", show_default=False)]
 State = Annotated[str | None, typer.Option(help="Only cases in this state.", show_default=False)]
 Search = Annotated[
     str | None,
@@ -101,6 +94,20 @@ async def show(
     Output(as_json).answer(view, _sheet(view))
 
 
+async def place(
+    case: options.Case,
+    file: options.FileId,
+    slot: SlotArgument,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Say what a file of a draft shows, where its name did not tell."""
+    async with connect(server) as client:
+        await client.put(f"cases/{case}/files/{file}/slot", {"slot": slot.value})
+    answer = {"file": file, "slot": slot.value}
+    Output(as_json).answer(answer, texts.FILE_PLACED.say(file=file, slot=slot_in_words(slot)))
+
+
 async def assign(
     case: options.Case,
     email: Email,
@@ -123,7 +130,10 @@ async def submit(
     """Submit a draft: its files can no longer be changed, and planning can begin."""
     async with connect(server) as client:
         view = await client.post(f"cases/{case}/submission")
-    Output(as_json).answer(view, texts.CASE_STATE.say(id=case, state=view["state"]))
+    said = [texts.CASE_STATE.say(id=case, state=view["state"])]
+    if view["missing"]:
+        said.append(texts.MISSING.say(places=missing_in_words(view["missing"])))
+    Output(as_json).answer(view, "\n".join(said))
 
 
 async def complete(
@@ -146,6 +156,11 @@ options.command(app, "show", example="kluis case show CASE")(show)
 options.command(
     app, "assign", example="kluis case assign CASE planner@lab.example --until 2026-12-31"
 )(assign)
+options.command(
+    app,
+    "place",
+    example="kluis case place CASE 01a203ae-919b-70c9-a651-9d43dc82776f upper",
+)(place)
 options.command(app, "submit", example="kluis case submit CASE")(submit)
 options.command(app, "complete", example="kluis case complete CASE")(complete)
 
@@ -169,7 +184,8 @@ def _sheet(view: JsonObject) -> Table:
         ("submitted", view["submitted_at"]),
         ("completed", view["completed_at"]),
         *(("planner", _planner(assignment)) for assignment in view["assignments"]),
-        *(("file", _file(file)) for file in view["files"]),
+        *(row for file in view["files"] for row in _file(file)),
+        ("missing", missing_in_words(view["missing"] or ())),
     ]
     return table(("", ""), [row for row in rows if row[1] not in (None, "")])
 
@@ -179,7 +195,12 @@ def _planner(assignment: JsonObject) -> str:
     return f"{assignment['email']} until {until}" if until else str(assignment["email"])
 
 
-def _file(view: JsonObject) -> str:
-    name = view["name"] or " ".join(str(view[part]) for part in ("kind", "number") if view[part])
+def _file(view: JsonObject) -> Iterator[tuple[str, object]]:
+    """A row of the file, and one for each finding on it."""
+    kind = " ".join(str(view[part]) for part in ("kind", "number") if view[part])
+    slot = f" ({slot_in_words(view['slot'])})" if view["slot"] else ""
     length = view["length"] if view["size"] is None else view["size"]
-    return f"{view['id']}  {name}  {view['state']}  {size(length)}"
+    words = (view["id"], kind + slot, view["name"], view["state"], size(length))
+    yield "file", "  ".join(filter(None, words))
+    for line in findings_in_words(view["report"]) if view["report"] else ():
+        yield "", f"  {line}"

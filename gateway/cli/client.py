@@ -102,6 +102,10 @@ class Client:
         """Post JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
         return await self._call("POST", self.address(path), body or {})
 
+    async def put(self, path: str, body: Mapping[str, object]) -> None:
+        """Put JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
+        await self._call("PUT", self.address(path), body)
+
     def address(self, path: str) -> URL:
         """The full address of a path under /api/v1; what a person typed is escaped in it."""
         return self.server.joinpath("api", "v1", *path.strip("/").split("/"))

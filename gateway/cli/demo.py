@@ -27,6 +27,7 @@ from gateway.cli.errors import CommandError
 from gateway.cli.journal import Journal
 from gateway.cli.operator import Port
 from gateway.cli.output import Output, table
+from gateway.cli.reports import missing_in_words
 from gateway.cli.sender import PIECE, Sender
 from gateway.cli.texts import Words
 from gateway.cli.upload import upload_one
@@ -262,6 +263,7 @@ async def fill(settings: Settings, address: str, out: Output) -> tuple[Cast, boo
         if view["state"] == "draft":
             await _send_sample(dentist, view, settings.data, out)
             view = await dentist.post(f"cases/{cast.case_id}/submission")
+            out.say(texts.MISSING.say(places=missing_in_words(view["missing"])))
         if view["state"] in {"submitted", "planning"} and not view["assignments"]:
             body = {"email": "planner@demo.invalid", "until": None}
             await coordinator.post(f"cases/{cast.case_id}/assignments", body)
@@ -277,13 +279,13 @@ async def _send_sample(client: Client, view: JsonObject, data: Path, out: Output
 
 
 def sample_files() -> list[InMemory]:
-    """Two arches and three photos, the same each time."""
+    """Two arches, one of them with a hole, and three photos; the same each time."""
     # NumPy and Pillow draw them; no other command needs either.
     from gateway.cli import sample  # noqa: PLC0415
 
     return [
         InMemory("upper.stl", "scan", sample.scan(TRIANGLES, 1, upper=True)),
-        InMemory("lower.stl", "scan", sample.scan(TRIANGLES, 2, upper=False)),
+        InMemory("lower.stl", "scan", sample.scan(TRIANGLES, 2, upper=False, missed_mm=2.0)),
         InMemory("front.jpg", "photo", sample.photo("front", 3)),
         InMemory("upper.jpg", "photo", sample.photo("upper", 4)),
         InMemory("lower.jpg", "photo", sample.photo("lower", 5)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import resource
@@ -20,8 +19,10 @@ from gateway.cli import options
 from gateway.cli.errors import FAILED, CommandError, explain
 from gateway.cli.output import Output, size, table
 from gateway.cli.passphrase import at_hand
+from gateway.errors import GatewayError
 from gateway.inspection.errors import InspectionUnavailableError
 from gateway.inspection.pool import WorkerPool
+from gateway.intake.clamav import Clamd
 from gateway.settings import Settings, load
 from keys.errors import KeysError
 from storage.errors import SchemaError
@@ -31,6 +32,19 @@ State = Literal["ok", "warning", "failed"]
 GiB = 1024**3
 LITTLE_DISK, NO_DISK = 10 * GiB, 1 * GiB
 CLOCK_SLACK = 2.0  # seconds; a clock may be slewed
+SECRET_FILES = (
+    "passphrase_file",
+    "openbao_token_file",
+    "openbao_secret_id_file",
+    "pkcs11_pin_file",
+)
+CONFINEMENT = {
+    "network": ("network namespace", "allow user namespaces, in sysctl and in the unit"),
+    "files": ("Landlock", "run Linux 5.13 or newer, with landlock among its security modules"),
+    "memory": ("memory lock", "set LimitMEMLOCK=infinity in the unit"),
+    "calls": ("seccomp", "run a kernel with seccomp filters, on x86_64 or aarch64"),
+}
+"""What an inspection worker may reach beyond its limits, and how to let it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,8 @@ async def doctor(data: options.Data = None, as_json: options.Json = False) -> No
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which to put things right."""
-    if not settings.keyring_path.exists():
+    local = settings.key_provider == "local"
+    if not (settings.keyring_path if local else settings.log_key_path).exists():
         remedy = f"run `kluis init --data {settings.data}`, or choose another with --data"
         found = [Check("set-up", "failed", f"nothing in {settings.data}", remedy)]
     else:
@@ -81,15 +96,24 @@ async def examine(settings: Settings) -> list[Check]:
             await schema("keystore", settings.keystore_database, "keystore"),
             clock(settings.log_head_path, time.time()),
         ]
-    return [*found, parser(), await confinement(settings), memory(), *network(settings)]
+    return [
+        *found,
+        parser(),
+        await confinement(settings),
+        memory(),
+        *await scanner(settings),
+        *network(settings),
+    ]
 
 
 def permissions(settings: Settings) -> list[Check]:
     """Nobody else may enter the directory; what lies in it is private as well."""
     found = [*_open_places(settings)]
-    if settings.passphrase_file and settings.passphrase_file.stat().st_mode & 0o077:
-        remedy = f"chmod 0400 {settings.passphrase_file}"
-        found.append(Check("passphrase file", "warning", "others may read it", remedy))
+    for name in SECRET_FILES:
+        path: Path | None = getattr(settings, name)
+        if path is not None and path.exists() and path.stat().st_mode & 0o077:
+            words = name.replace("_", " ")
+            found.append(Check(words, "warning", "others may read it", f"chmod 0400 {path}"))
     return found or [Check("permissions", "ok", "for this user alone")]
 
 
@@ -114,18 +138,23 @@ def disk(data: Path) -> Check:
 
 
 async def keyring(settings: Settings) -> Check:
-    """Whether the passphrase opens the keyring, where it is at hand."""
-    from keys.providers.local import LocalKeyring  # noqa: PLC0415 - see operator.rooms_of
+    """Whether the provider lets us in and has our keys; a local one if the passphrase is known."""
+    from gateway.providers import open_provider  # noqa: PLC0415 - see operator.rooms_of
 
     try:
-        passphrase = at_hand(settings)
+        passphrase = at_hand(settings) if settings.key_provider == "local" else ""
         if passphrase is None:
             remedy = "set KLUIS_PASSPHRASE or KLUIS_PASSPHRASE_FILE to have it tried"
             return Check("keyring", "warning", "there, not opened", remedy)
-        await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
-    except (CommandError, KeysError) as error:
+        provider = await open_provider(settings, passphrase)
+        try:
+            await provider.check()
+            await provider.signing_key("log")
+        finally:
+            await provider.close()
+    except (CommandError, GatewayError, KeysError) as error:
         return Check("keyring", "failed", error.code, explain(error).message)
-    return Check("keyring", "ok", "opens")
+    return Check("keyring", "ok", "opens" if settings.key_provider == "local" else provider.name)
 
 
 async def schema(name: str, url: str, room: Literal["main", "keystore"]) -> Check:
@@ -172,11 +201,24 @@ async def confinement(settings: Settings) -> Check:
         await pool.close()
     except InspectionUnavailableError as error:
         return Check("inspection", "failed", error.message_en, error.remedy)
-    missing = [part for part, given_up in asdict(reached).items() if not given_up]
-    if not missing:
-        return Check("inspection", "ok", "confined: no network, no files, memory locked")
-    remedy = "allow user namespaces, Landlock (Linux 5.13) and LimitMEMLOCK=infinity"
-    return Check("inspection", "warning", f"not confined: {', '.join(missing)}", remedy)
+    has = [CONFINEMENT[part][0] for part, given_up in asdict(reached).items() if given_up]
+    lacks = [CONFINEMENT[part] for part, given_up in asdict(reached).items() if not given_up]
+    if not lacks:
+        return Check("inspection", "ok", f"confined: {', '.join(has)}")
+    found = (
+        f"without {', '.join(name for name, _ in lacks)}; with {', '.join(has) or 'limits alone'}"
+    )
+    return Check("inspection", "warning", found, "; ".join(remedy for _, remedy in lacks))
+
+
+async def scanner(settings: Settings) -> list[Check]:
+    """The virus scanner, where one is set: without it no file gets a verdict."""
+    if not settings.clamd_address:
+        return []
+    if await Clamd.of(settings.clamd_address, settings.inspection_seconds).is_there():
+        return [Check("virus scanner", "ok", "answers")]
+    remedy = "start clamd, or correct clamd_address; files wait until then"
+    return [Check("virus scanner", "failed", "does not answer", remedy)]
 
 
 def memory() -> Check:

@@ -52,11 +52,13 @@ def at_hand(settings: Settings) -> str | None:
 
 
 def passphrase(settings: Settings, *, new: bool = False) -> str:
-    """The passphrase of the keyring; a new one is asked for twice.
+    """The passphrase of the keyring; a new one is asked for twice. Empty where no keyring is local.
 
     Raises:
         UsageError: Nowhere given, and there is no terminal to ask on.
     """
+    if settings.key_provider != "local":
+        return ""
     found = at_hand(settings)
     return ask_secret("passphrase", new=new) if found is None else found
 

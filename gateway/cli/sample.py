@@ -3,7 +3,8 @@
 An arch is one strip of surface laid over a horseshoe: across it a rounded section from the outer
 base over the crest to the inner base, along it the swellings of fourteen teeth. Its base and its
 ends are open, as those of an intra-oral scan are: one piece with one border. A photo is
-drawn. Both carry what real files carry and should not: a header with a path, Exif with a place.
+drawn. Both carry what real files carry and should not: a header with the patient's name in a path,
+Exif with a place.
 """
 
 import io
@@ -20,7 +21,7 @@ Triangles = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.float64]
 View = Literal["front", "upper", "lower"]
 
-_HEADER = rb"exported 2026-11-20 14:03 C:\scans\sample\arch.stl"
+_HEADER = rb"exported 2026-11-20 14:03 C:\scans\Voorbeeld_S\arch.stl"
 
 # Widths along the arch in mm from the middle incisor to the second molar, one side.
 _UPPER_MM = (8.5, 6.5, 7.5, 7.0, 7.0, 10.0, 9.5)
@@ -58,9 +59,19 @@ def arch(triangles: int, seed: int, *, upper: bool = True) -> Triangles:
     return triangles_of_strip
 
 
-def scan(triangles: int, seed: int, *, upper: bool = True) -> bytes:
-    """An arch as the binary STL that a careless export writes, path in its header."""
+def scan(triangles: int, seed: int, *, upper: bool = True, missed_mm: float = 0.0) -> bytes:
+    """An arch as the binary STL that a careless export writes, path in its header.
+
+    Args:
+        triangles: As for `arch`.
+        seed: As for `arch`.
+        upper: As for `arch`.
+        missed_mm: Radius of a hole at the tip of a tooth, where the scanner did not look.
+    """
     corners = arch(triangles, seed, upper=upper)
+    centres = corners.mean(axis=1)
+    tip = centres[np.abs(centres[:, 2]).argmax()]
+    corners = corners[np.linalg.norm(centres - tip, axis=1) >= missed_mm]
     every_corner = np.arange(3 * len(corners)).reshape(-1, 3)
     mesh = trimesh.Trimesh(corners.reshape(-1, 3), every_corner, process=False)
     return _HEADER.ljust(80) + export_stl(mesh)[80:]

@@ -39,7 +39,11 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 # States in which the server has every byte.
 _ARRIVED = {"received", "accepted", "refused"}
-_KINDS = {".stl": "scan", ".jpg": "photo", ".jpeg": "photo", ".png": "photo", ".pdf": "plan"}
+_KINDS = {
+    **dict.fromkeys((".stl", ".ply", ".obj"), "scan"),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".heic", ".heif"), "photo"),
+    ".pdf": "plan",
+}
 _NO_KIND = Words(
     "What kind of file this is cannot be told from its name. Give --kind scan, photo or plan.",
     "Wat voor bestand dit is blijkt niet uit de naam. Geef --kind scan, photo of plan.",
@@ -135,12 +139,13 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends files of one case."""
+    """Sends files of one case; with a slot, all of them into that one."""
 
     client: Client
     case_id: str
     journal: Journal
     patience: Patience
+    slot: str | None = None
 
     async def send(self, file: Outgoing, arrived: Callable[[int], None]) -> str:
         """Return the file's id once the server has every byte of it.
@@ -208,6 +213,8 @@ class Sender:
         """Create the upload. A crash before it is remembered leaves one that expires."""
         name = file.name.encode("utf-8", "replace")
         told = {"filename": name, "kind": file.kind.encode()}
+        if self.slot is not None:
+            told["slot"] = self.slot.encode()
         metadata = ",".join(f"{k} {base64.b64encode(v).decode()}" for k, v in told.items())
         headers = _TUS | {"Upload-Length": str(file.size), "Upload-Metadata": metadata}
         address = self.client.address(f"cases/{self.case_id}/files")

@@ -42,8 +42,10 @@ KEYS: dict[str, Words] = {
         "In deze map is niets ingericht. Geef `kluis init`, of kies een andere map met --data.",
     ),
     "keyring_exists": Words(
-        "This directory is set up already. Go on with `kluis serve`, or choose another.",
-        "Deze map is al ingericht. Ga verder met `kluis serve`, of kies een andere.",
+        "This directory, or its place at the key provider, is set up already. Go on with"
+        " `kluis serve`, or choose another.",
+        "Deze map, of de plaats ervan bij de sleutelbewaarder, is al ingericht. Ga verder met"
+        " `kluis serve`, of kies een andere.",
     ),
     "passphrase_refused": Words(
         "The passphrase does not open the keyring. Check KLUIS_PASSPHRASE or its file.",
@@ -110,12 +112,26 @@ NOT_AN_ID = Words(
     "This is not the id of a case. `kluis case list` shows them.",
     "Dit is geen nummer van een casus. `kluis case list` toont ze.",
 )
+NOT_A_FILE_ID = Words(
+    "This is not the id of a file. `kluis case show` shows them.",
+    "Dit is geen nummer van een bestand. `kluis case show` toont ze.",
+)
 CASE_CREATED = Words(
     "Case {id} created; the patient's pseudonym is {pseudonym}.",
     "Casus {id} aangemaakt; het pseudoniem van de patiënt is {pseudonym}.",
 )
 CASE_ASSIGNED = Words("Case {id} assigned to {email}.", "Casus {id} toegewezen aan {email}.")
 CASE_STATE = Words("Case {id} is now: {state}.", "Casus {id} is nu: {state}.")
+FILE_PLACED = Words("{file} is now: {slot}.", "{file} is nu: {slot}.")
+MISSING = Words(
+    "Usual for this treatment, and not there: {places}.",
+    "Gebruikelijk bij deze behandeling, en er niet bij: {places}.",
+)
+KINDS: dict[str, Words] = {
+    "scan": Words("scan", "scan"),
+    "photo": Words("photo", "foto"),
+    "plan": Words("plan", "plan"),
+}
 
 # Transfer.
 SENDING = Words("{name}: sending {size}", "{name}: {size} versturen")
@@ -131,6 +147,20 @@ PHOTO_REPORT = Words(
     "{width} x {height} beeldpunten; verwijderd: {removed}.",
 )
 NOTHING = Words("nothing", "niets")
+DOCUMENT_REPORT = Words("A document; it was not opened.", "Een document; het is niet geopend.")
+TAKEN_FOR = Words(
+    "Taken for: {slot}. `kluis case place` corrects it.",
+    "Opgevat als: {slot}. `kluis case place` verbetert dit.",
+)
+ONE_FILE_A_SLOT = Words(
+    "A slot is of one file: send the others apart, or let their names tell.",
+    "Een plaats is voor één bestand: stuur de andere apart, of laat hun namen het zeggen.",
+)
+SEVERITIES: dict[str, Words] = {
+    "warning": Words("look", "let op"),
+    "note": Words("note", "opmerking"),
+    "refused": Words("refused", "geweigerd"),
+}
 SAVED = Words("{path} ({size})", "{path} ({size})")
 
 # Erasure.

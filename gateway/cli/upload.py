@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gateway.cli import options, texts
 from gateway.cli.client import JsonObject, Patience, connect
-from gateway.cli.errors import FAILED, RefusedError, UnfinishedError
+from gateway.cli.errors import FAILED, RefusedError, UnfinishedError, UsageError
 from gateway.cli.journal import Journal
 from gateway.cli.output import Output, size
+from gateway.cli.reports import report_in_words, slot_in_words
 from gateway.cli.sender import LocalFile, Outgoing, Sender
+from gateway.privacy.completeness import Slot
 
 # A verdict takes seconds; a queue of large scans may take minutes.
 VERDICT = Patience(first=0.2, longest=2.0, total=900.0)
@@ -37,8 +38,13 @@ Files = Annotated[
 KindOption = Annotated[
     Kind | None,
     typer.Option(
-        help="What the files are; else told by .stl, .jpg, .png, .pdf.", show_default=False
+        help="What the files are; else told by .stl, .ply, .obj, .jpg, .png, .heic, .pdf.",
+        show_default=False,
     ),
+]
+SlotOption = Annotated[
+    Slot | None,
+    typer.Option(help="What the one file shows; else its name may tell.", show_default=False),
 ]
 
 
@@ -53,14 +59,17 @@ async def upload(
     case: options.Case,
     files: Files,
     kind: KindOption = None,
+    slot: SlotOption = None,
     server: options.Server = options.DEFAULT_SERVER,
     as_json: options.Json = False,
 ) -> None:
     """Send files to a case. After a break it goes on where it was, also when run again."""
     out = Output(as_json)
+    if slot is not None and len(files) > 1:
+        raise UsageError("slot", texts.ONE_FILE_A_SLOT)
     chosen = [LocalFile.look(path, kind) for path in files]
     async with connect(server) as client:
-        sender = Sender(client, case, Journal(), Patience())
+        sender = Sender(client, case, Journal(), Patience(), slot)
         verdicts = [await upload_one(sender, file, out) for file in chosen]
     if as_json:
         out.answer(verdicts, "")
@@ -93,7 +102,15 @@ async def upload_one(sender: Sender, file: Outgoing, out: Output) -> JsonObject:
         problem = view["problem"] or {"code": view["state"], "message": view["state"]}
         return _refused(name, file_id, problem, out)
     out.say(texts.ACCEPTED.say(name=name, report=report_in_words(view["report"])))
-    return {"id": file_id, "name": name, "state": "accepted", "report": view["report"]}
+    if view["slot"] is not None:
+        out.say("  " + texts.TAKEN_FOR.say(slot=slot_in_words(view["slot"])))
+    return {
+        "id": file_id,
+        "name": name,
+        "state": "accepted",
+        "slot": view["slot"],
+        "report": view["report"],
+    }
 
 
 async def _verdict(sender: Sender, file_id: str) -> JsonObject:
@@ -112,19 +129,3 @@ def _refused(name: str, file_id: str | None, problem: JsonObject, out: Output) -
     words = " ".join(filter(None, (problem["message"], problem.get("remedy"))))
     out.say(texts.REFUSED.say(name=name, problem=words))
     return {"id": file_id, "name": name, "state": "refused", "problem": problem}
-
-
-def report_in_words(report: Mapping[str, Any] | None) -> str:
-    """What was measured, in a line, and a line for each finding."""
-    if not report:
-        return ""
-    if report["kind"] == "photo":
-        removed = ", ".join(report["removed"]) or texts.NOTHING.say()
-        words = texts.PHOTO_REPORT.say(
-            width=report["width_px"], height=report["height_px"], removed=removed
-        )
-    else:
-        x, y, z = report["box_mm"]["size"]
-        words = texts.SCAN_REPORT.say(triangles=report["triangles"], x=x, y=y, z=z)
-    advice = [finding[f"message_{texts.language()}"] for finding in report["findings"]]
-    return "\n  ".join([words, *advice])

@@ -87,6 +87,10 @@ ACTS: Mapping[str, Said] = {
     "file.upload": Said("sent a file", "stuurde een bestand"),
     "file.view": Said("looked at the details of a file", "bekeek de gegevens van een bestand"),
     "file.download": Said("took out a file", "haalde een bestand op"),
+    "file.thumbnail": Said(
+        "looked at a small picture of a file", "bekeek een kleine afbeelding van een bestand"
+    ),
+    "file.place": Said("said what a file shows", "gaf aan wat een bestand toont"),
     "file.remove": Said("removed a file", "verwijderde een bestand"),
     "file.inspect": Said("checked a file", "controleerde een bestand"),
     "plan.upload": Said("sent a plan", "stuurde een plan"),

@@ -5,7 +5,9 @@ lease; what a crash leaves is claimed again by the next. The steps, and what a f
 
 1. claim the row                    nothing
 2. open the parts, in memory        nothing; an altered part refuses the file and is logged
-3. inspect in a confined worker     nothing; a worker that dies or hangs refuses the file
+3. scan for viruses, if that is set nothing; while the scanner is away no file is claimed
+   inspect in a confined worker     nothing; a worker that dies or hangs refuses the file
+   search what text it held         nothing; the text itself is thrown away
 4. blob and file key in the vault   an orphan blob and key: the sweep
 5. row, verdict and event together  the file is accepted or refused
 6. drop upload key, delete parts    orphan parts that do not open: the sweep
@@ -17,7 +19,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import accumulate
 from typing import Any
@@ -38,10 +40,14 @@ from gateway.inspection.errors import (
 from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Kind as InspectionKind
 from gateway.inspection.report import Limits
+from gateway.intake.clamav import Clamd
 from gateway.intake.parts import part_context
+from gateway.intake.remarks import IdentifiersRemoved, Remark, sent_before, with_remarks
 from gateway.intake.uploads import Kind, clear_quarantine
 from gateway.intake.vault import seal_into_vault
-from gateway.privacy.casekeys import CaseKeys
+from gateway.privacy.casekeys import CaseKeys, OpenCase
+from gateway.privacy.patients import Patient
+from gateway.privacy.redaction import without_identity
 from gateway.privacy.verdict import Verdict
 from gateway.settings import Settings
 from keys.errors import UnsealError
@@ -55,17 +61,20 @@ CLAIM = timedelta(seconds=90)  # longer than an inspection may take
 MOST_ATTEMPTS = 3  # a file whose inspection took a node down so often is refused
 POLL_SECONDS = 1.0
 PDF = b"%PDF-"
+DOCUMENT: Mapping[str, Any] = {"kind": "document", "version": 1, "findings": []}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """What is to be kept of an accepted file. A PDF has no report: it is not opened."""
+    """What is to be kept of an accepted file, and the texts that were in it, which are not."""
 
     content: bytes = field(repr=False)
     media_type: str
-    report: Mapping[str, object] | None
+    report: Mapping[str, Any]
+    thumbnail: bytes = field(default=b"", repr=False)
+    texts: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Inspector:
@@ -89,6 +98,11 @@ class Inspector:
         self._keys = keys
         self._pool = pool
         self._node_id = node_id
+        self._scanner = (
+            Clamd.of(settings.clamd_address, settings.inspection_seconds)
+            if settings.clamd_address
+            else None
+        )
         self._slots = asyncio.Semaphore(settings.inspection_workers)
         self._limits = Limits(
             triangles=settings.scan_limit_triangles, pixels=settings.photo_limit_pixels
@@ -115,6 +129,11 @@ class Inspector:
             async with self._main.reading() as connection:
                 if not await files.any_received(connection, at):
                     return None
+            if self._scanner is not None and not await self._scanner.is_there():
+                log.error("virus_scanner_away")
+                return None
+            # While no key can be opened, a claim would only use up the file's attempts.
+            await self._keys.check()
             async with self._main.transaction() as tx:
                 return await files.claim_received(tx, self._node_id, at, at + CLAIM)
         except Exception as error:  # noqa: BLE001 - a database away for a while must not end the loop
@@ -167,47 +186,108 @@ class Inspector:
         starts = [0, *accumulate(len(piece) for piece in content)]
         if starts != [*(part.start for part in parts), file.length]:
             raise UnsealError  # a part was taken away
+        if self._scanner is not None:
+            await self._scanner.scan(content)
         if file.kind == Kind.PLAN and content[0].startswith(PDF):
-            return Clean(b"".join(content), "application/pdf", None)  # sealed, never opened by us
+            return Clean(b"".join(content), "application/pdf", DOCUMENT)  # never opened by us
         kind: InspectionKind = "photo" if file.kind == Kind.PHOTO else "scan"
         result = await self._pool.inspect(kind, content, self._limits)
-        return Clean(result.clean, result.media_type, result.report.to_json())
+        return Clean(
+            result.clean,
+            result.media_type,
+            result.report.to_json(),
+            result.thumbnail,
+            result.texts,
+        )
 
     async def _accept(self, grant: Grant, file: File, clean: Clean) -> bool:
         opened = await self._keys.open_case(grant)
+        async with self._access.watching(grant, Target("file", file.id)):
+            name, removed = await asyncio.to_thread(_searched, opened, grant, file, clean.texts)
         sealed = await seal_into_vault(self._keys, self._blobs, opened, file.id, clean.content)
-        verdict = Verdict(sealed.sha256.hex(), clean.report)
         async with self._main.transaction() as tx:
+            if not await self._is_claimed(tx, file):
+                return False
+            verdict = Verdict(sealed.sha256.hex(), clean.report)
+            earlier = _verdicts(opened, await files.of_case(tx, file.case_id))
+            remarks: list[Remark] = [*sent_before(file.kind, verdict, earlier), *removed]
+            verdict = replace(verdict, report=with_remarks(clean.report, remarks))
             columns = {
                 "media_type": clean.media_type,
                 "number": await files.next_number(tx, file.case_id, file.kind),
                 "size": sealed.size,
                 "blob_id": sealed.blob_id,
                 "sealed_sha256": sealed.sealed_sha256,
+                "sealed_name": opened.seal(f"name/{file.id}", name.encode()),
                 "sealed_verdict": opened.seal(f"verdict/{file.id}", verdict.to_bytes()),
             }
-            return await self._finish(tx, grant, file, "accepted", columns)
+            if clean.thumbnail:
+                picture = opened.seal(f"thumbnail/{file.id}", clean.thumbnail)
+                await files.add_thumbnail(tx, file.id, picture)
+            await self._finish(tx, grant, file, "accepted", columns)
+        return True
 
     async def _refuse(self, grant: Grant, file: File, problem: dict[str, Any]) -> bool:
         """Refuse the file: it leaves nothing but its reason."""
         async with self._main.transaction() as tx:
+            if not await self._is_claimed(tx, file):
+                return False
             verdict = {"problem": json.dumps(problem), "sealed_name": None}
-            return await self._finish(tx, grant, file, "refused", verdict)
+            await self._finish(tx, grant, file, "refused", verdict)
+        return True
 
-    async def _finish(
-        self, tx: AsyncConnection, grant: Grant, file: File, state: str, verdict: dict[str, Any]
-    ) -> bool:
-        """Commit verdict and event, unless another node or an erasure came in between."""
+    async def _is_claimed(self, tx: AsyncConnection, file: File) -> bool:
+        """Whether it still is ours; another node or an erasure may have come in between.
+
+        The lock of the case holds until the verdict is committed.
+        """
         case = await cases.lock(tx, file.case_id)
         current = await files.get(tx, file.id)
         if case is None or case.frozen_at is not None or current is None:
             return False
-        if current.claimed_by != self._node_id or current.attempts != file.attempts:
-            return False
+        ours = current.claimed_by == self._node_id and current.attempts == file.attempts
+        return ours and current.state == "received"
+
+    async def _finish(
+        self, tx: AsyncConnection, grant: Grant, file: File, state: str, verdict: dict[str, Any]
+    ) -> None:
+        """Commit verdict and event."""
         finished = {"state": state, "finished_at": now()}
-        if not await files.change_from(tx, file.id, "received", **finished, **verdict):
-            return False
+        await files.change(tx, file.id, **finished, **verdict)
         await files.delete_parts(tx, file.id)
         outcome = {"verdict": state, "kind": file.kind}
         await self._access.outcome_in(tx, grant, Target("file", file.id), **outcome)
-        return True
+
+
+def _searched(
+    opened: OpenCase, grant: Grant, file: File, texts: Sequence[str]
+) -> tuple[str, Sequence[IdentifiersRemoved]]:
+    """The file's name without identifiers of the patient, and where some were found.
+
+    Raises:
+        UnsealError: Identity or name is not what was sealed.
+    """
+    patient = Patient.from_bytes(opened.unseal("identity", grant.case.sealed_identity or b""))
+    known = (patient.name, patient.birth_date, patient.number)
+    name = opened.unseal(f"name/{file.id}", file.sealed_name or b"").decode()
+    bare = without_identity(name, *known)
+    inside = without_identity("\n".join(texts), *known)
+    found = (
+        IdentifiersRemoved("file_name", bare.removed),
+        IdentifiersRemoved("file", inside.removed),
+    )
+    return bare.text, [remark for remark in found if remark.kinds]
+
+
+def _verdicts(opened: OpenCase, rows: Sequence[File]) -> Sequence[tuple[File, Verdict]]:
+    """The accepted files of the case with their verdicts.
+
+    One that does not open is left out: whoever looks at that file is told, and it is logged then.
+    """
+    found = []
+    for row in rows:
+        with suppress(UnsealError):
+            if row.sealed_verdict is not None:
+                unsealed = opened.unseal(f"verdict/{row.id}", row.sealed_verdict)
+                found.append((row, Verdict.from_bytes(unsealed)))
+    return found

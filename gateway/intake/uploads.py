@@ -27,6 +27,7 @@ from gateway.errors import (
 from gateway.ids import hash_secret, new_id, new_secret, now
 from gateway.intake.parts import PartWriter, UploadBudget
 from gateway.privacy.casekeys import CaseKeys
+from gateway.privacy.completeness import SLOTS, guess
 from gateway.settings import Settings
 from storage import cases, files
 from storage.blobs import Area, BlobStore
@@ -96,12 +97,20 @@ class Uploads:
         """The largest upload of any kind (tus: Tus-Max-Size)."""
         return max(self._limits.values())
 
-    async def begin(self, actor: Actor, case_id: str, kind: Kind, length: int, name: str) -> Begun:
-        """Begin an upload of `length` bytes.
+    async def begin(
+        self,
+        actor: Actor,
+        case_id: str,
+        kind: Kind,
+        length: int,
+        name: str,
+        slot: str | None = None,
+    ) -> Begun:
+        """Begin an upload of `length` bytes; where no slot is given, the name may tell it.
 
         Raises:
             TooLargeError: More than this kind may have.
-            InvalidInputError: Empty, or the name is not one.
+            InvalidInputError: Empty, or the name is not one, or a slot of another kind.
             WrongStateError: The case takes no more files.
         """
         if length > self._limits[kind]:
@@ -110,6 +119,8 @@ class Uploads:
             raise InvalidInputError(field="Upload-Length", reason="the file is empty")
         if not 1 <= len(name) <= NAME_LIMIT:
             raise InvalidInputError(field="filename", reason=f"take 1 to {NAME_LIMIT} characters")
+        if slot is not None:
+            _check_slot(kind, slot)
         file_id, capability, at = new_id(), new_secret(), now()
         grant = await self._access.authorise(
             actor, ACTIONS[kind], case_id, target=Target("file", file_id)
@@ -122,6 +133,7 @@ class Uploads:
             case_id=case_id,
             controller_id=grant.case.controller_id,
             kind=kind.value,
+            slot=guess(kind, name) if slot is None else slot,
             state="receiving",
             created_by=actor.id,
             created_at=at,
@@ -242,6 +254,7 @@ class Uploads:
                 raise WrongStateError(needed="draft", state=case.state)
             if file.state == "removed":
                 raise NotFoundError
+            await files.delete_thumbnail(tx, file_id)
             gone = {"sealed_name": None, "sealed_verdict": None, "blob_id": None}
             await files.change(
                 tx, file_id, state="removed", finished_at=now(), capability_hash=None, **gone
@@ -254,6 +267,30 @@ class Uploads:
             await self._blobs.delete(Area.VAULT, file.blob_id)
         await clear_quarantine(self._keys, self._blobs, file_id, blob_ids)
 
+    async def place(self, actor: Actor, case_id: str, file_id: str, slot: str | None) -> None:
+        """Say which place a file of a draft fills; None: none that it names.
+
+        Raises:
+            NotFoundError: There is no such file, or it did not come in.
+            InvalidInputError: A slot of another kind.
+        """
+        grant = await self._access.authorise(
+            actor, Action.FILE_PLACE, case_id, target=Target("file", file_id)
+        )
+        async with self._main.transaction() as tx:
+            case = await cases.lock(tx, case_id)
+            file = await files.get(tx, file_id)
+            if case is None or file is None or file.case_id != case_id:
+                raise NotFoundError
+            if case.state != "draft" or case.frozen_at is not None:
+                raise WrongStateError(needed="draft", state=case.state)
+            if file.state in {*ENDED, "refused"}:
+                raise NotFoundError
+            if slot is not None:
+                _check_slot(Kind(file.kind), slot)
+            await files.change(tx, file_id, slot=slot)
+            await self._access.outcome_in(tx, grant, Target("file", file_id), slot=slot or "none")
+
     async def _end(self, grant: Grant, file: File, state: str) -> None:
         async with self._main.transaction() as tx:
             if not await files.change_from(
@@ -264,6 +301,12 @@ class Uploads:
             await files.delete_parts(tx, file.id)
             await self._access.outcome_in(tx, grant, Target("file", file.id), ended=state)
         await clear_quarantine(self._keys, self._blobs, file.id, blob_ids)
+
+
+def _check_slot(kind: Kind, slot: str) -> None:
+    if slot not in SLOTS[kind]:
+        allowed = ", ".join(SLOTS[kind]) or "none for a plan"
+        raise InvalidInputError(field="slot", reason=f"take {allowed}")
 
 
 async def clear_quarantine(

@@ -68,6 +68,10 @@ class CaseKeys:
         self._access = access
         self._keyring = keyring
 
+    async def check(self) -> None:
+        """Return if keys can be opened now. Raises as keys.providers.KeyProvider.check."""
+        await self._keyring.check()
+
     async def create_controller(self, controller_id: str) -> None:
         """Make version 1 of a controller's key, and its index key."""
         async with self._keystore.transaction() as tx:

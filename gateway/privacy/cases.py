@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from enum import StrEnum
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
@@ -18,6 +17,7 @@ from gateway.access.policy import Action, Role
 from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
+from gateway.privacy.completeness import Place, Treatment, missing
 from gateway.privacy.patients import Brief, Patient, Patients, Wanted
 from gateway.privacy.redaction import without_bsn, without_identity
 from gateway.privacy.verdict import Verdict
@@ -32,16 +32,6 @@ NOTES_LIMIT = 20_000
 TEXT_LIMIT = 200
 
 
-class Treatment(StrEnum):
-    """Kinds of treatment."""
-
-    ALIGNER = "aligner"
-    RETAINER = "retainer"
-    CROWN_BRIDGE = "crown_bridge"
-    IMPLANT = "implant"
-    OTHER = "other"
-
-
 @dataclass(frozen=True, slots=True)
 class FileSight:
     """One file as somebody may see it: original names for the practice alone."""
@@ -53,7 +43,10 @@ class FileSight:
 
 @dataclass(frozen=True, slots=True)
 class CaseSight:
-    """One case as somebody may see it; what they may not is None."""
+    """One case as somebody may see it; what they may not is None, as is what was not looked up.
+
+    `missing` is what the treatment asks for and no accepted file is said to be.
+    """
 
     case: Case
     patient: Patient | None = None
@@ -62,6 +55,7 @@ class CaseSight:
     files: tuple[FileSight, ...] = ()
     assignments: tuple[tuple[Assignment, str], ...] = ()
     removed_from_notes: tuple[str, ...] | None = None
+    missing: tuple[Place, ...] | None = None
 
 
 class Cases:
@@ -111,7 +105,14 @@ class Cases:
             made = replace(grant, subject=case)
             await self._access.outcome_in(tx, made, removed=list(bare.removed))
         removed = tuple(dict.fromkeys((*bare.removed, *cleaned.removed)))
-        return CaseSight(case, patient, brief.age_years, bare.text, removed_from_notes=removed)
+        return CaseSight(
+            case,
+            patient,
+            brief.age_years,
+            bare.text,
+            removed_from_notes=removed,
+            missing=missing(treatment, ()),
+        )
 
     async def view(self, actor: Actor, case_id: str) -> CaseSight:
         """One case with its files and assignments."""
@@ -126,7 +127,12 @@ class Cases:
             for assignment in await cases.assignments_of(connection, case.id):
                 planner = await accounts.get_account(connection, assignment.account_id)
                 assigned.append((assignment, planner.email if planner else ""))
-        plain = CaseSight(case, files=tuple(map(FileSight, rows)), assignments=tuple(assigned))
+        plain = CaseSight(
+            case,
+            files=tuple(map(FileSight, rows)),
+            assignments=tuple(assigned),
+            missing=None if case.frozen_at else missing(Treatment(case.treatment), rows),
+        )
         if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.frozen_at is not None:
             return plain
         opened = await self._keys.open_case(grant)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.audit.certificate import FORMAT, canonical, message_of
+from keys.providers import KeyProvider
 from keys.signing import SigningKey
 from storage.accesslog.reading import InclusionProof
 from storage.cases import Case
@@ -20,16 +21,11 @@ from storage.files import File
 
 GROUND = "instruction of the controller, GDPR articles 17 and 28(3)(a)"
 
+COPIES = (
+    "A copy of the provider's keys that was taken outside the registered places before the "
+    "destruction, kept together with its secret, still opens the case. {residual}"
+)
 NOT_COVERED = (
-    (
-        "A copy of the provider's keys that was taken outside the registered places before the "
-        "destruction, kept together with its secret (a copied keyring file and its passphrase, "
-        "a snapshot of the key server, a back-up of the HSM), still opens the case."
-    ),
-    (
-        "What the file system keeps of a keyring file after it was overwritten and replaced "
-        "(flash wear-levelling, copy-on-write, snapshots of the disk) counts as such a copy."
-    ),
     (
         "Whoever holds the controller's index key can test guesses of an identity against an "
         "old back-up of the database."
@@ -47,7 +43,7 @@ def body(
     case: Case,
     files: Sequence[File],
     *,
-    provider: str,
+    provider: KeyProvider,
     living_versions: Sequence[int],
     erased_at: str,
 ) -> Mapping[str, Any]:
@@ -72,14 +68,14 @@ def body(
             if file.sealed_sha256 is not None
         ],
         "key": {
-            "provider": provider,
+            "provider": provider.name,
             "destroyed_version": puncture.old_version,
             "destroyed_at": puncture.finished_at.isoformat() if puncture.finished_at else None,
             "self_test": "the case's wrapped key opens under none of the versions that are left",
             "versions_left": list(living_versions),
         },
         "registered_key_backups": [],
-        "not_covered": list(NOT_COVERED),
+        "not_covered": [COPIES.format(residual=provider.residual), *NOT_COVERED],
         "erased_at": erased_at,
     }
 

@@ -38,7 +38,7 @@ from gateway.privacy.patients import Patient
 from gateway.privacy.puncture import Punctures
 from gateway.privacy.redaction import without_identity
 from keys.context import Context, Purpose
-from keys.errors import KeysError
+from keys.errors import UnknownKeyVersionError, UnsealError
 from keys.keyring import Keyring
 from storage import cases, erasures, files, keystore, leases
 from storage.accesslog.reading import proof
@@ -266,7 +266,7 @@ class Erasures:
         for version in versions if evidence else ():
             try:
                 await self._keyring.unwrap(version, base64.b64decode(evidence["wrapped"]), place)
-            except KeysError:
+            except (UnsealError, UnknownKeyVersionError):
                 continue
             raise EvidenceOpensError
         await self._write_body(erasure, puncture.id, sorted(versions))
@@ -282,7 +282,7 @@ class Erasures:
                 puncture,
                 case,
                 await files.of_case(tx, erasure.case_id),
-                provider=self._keyring.name,
+                provider=self._keyring,
                 living_versions=versions,
                 erased_at=now().isoformat(),
             )

@@ -55,9 +55,11 @@ MONTHS = (
     ("november", "nov"),
     ("december", "dec"),
 )
-BSN = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}(?![0-9])")
+BSN = re.compile(r"(?<![0-9])[0-9](?:[ .\-_]?[0-9]){8}(?![0-9])")
 BSN_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+")  # letters, their marks apart or not
+NO_LETTER_BEFORE, NO_LETTER_BEHIND = r"(?<![^\W_])", r"(?![^\W_])"  # an underscore is a gap too
+LONGEST_WORD = 64  # letters; names run together are not longer
 STEM = 4  # a name of so many letters is also found with an ending, as in Jansens
 
 
@@ -103,7 +105,8 @@ def without_identity(text: str, name: str, birth_date: date, number: str) -> Red
 
 
 def _without_name(text: str, name: str) -> tuple[str, bool]:
-    parts = {part for part in normalise(name).split() if len(part) > 1 and part not in PARTICLES}
+    pieces = frozenset(part for part in normalise(name).split() if len(part) > 1)
+    parts = pieces - PARTICLES
     found = False
 
     def replace(match: re.Match[str]) -> str:
@@ -113,7 +116,7 @@ def _without_name(text: str, name: str) -> tuple[str, bool]:
             len(part) >= STEM and word.startswith(part) and len(word) - len(part) <= 2  # noqa: PLR2004
             for part in parts
         )
-        if word not in parts and not ending:
+        if word not in parts and not ending and not _is_joined(word, pieces):
             return match[0]
         found = True
         return "[name]"
@@ -121,23 +124,35 @@ def _without_name(text: str, name: str) -> tuple[str, bool]:
     return WORD.sub(replace, text), found
 
 
+def _is_joined(word: str, pieces: frozenset[str]) -> bool:
+    """Whether the word is pieces of the name run together, as in file names: JandeVries."""
+    if len(word) > LONGEST_WORD:
+        return False
+    named = {0: False}  # where pieces may end, and whether one of them is more than a particle
+    for end in range(1, len(word) + 1):
+        before = [at for at in named if word[at:end] in pieces]
+        if before:
+            named[end] = any(named[at] or word[at:end] not in PARTICLES for at in before)
+    return named.get(len(word), False)
+
+
 def _number(number: str) -> re.Pattern[str] | None:
     symbols = [symbol for symbol in number if symbol.isalnum()]
     if len(symbols) < 3:  # noqa: PLR2004 - shorter ones are tooth numbers
         return None
-    spelled = r"[\s.\-/]?".join(re.escape(symbol) for symbol in symbols)
-    return re.compile(rf"(?<!\w){spelled}(?!\w)", re.IGNORECASE)
+    spelled = r"[\s.\-/_]?".join(re.escape(symbol) for symbol in symbols)
+    return re.compile(rf"{NO_LETTER_BEFORE}{spelled}{NO_LETTER_BEHIND}", re.IGNORECASE)
 
 
 def _date_pattern(day: date) -> re.Pattern[str]:
     d, m, y = rf"0?{day.day}", rf"0?{day.month}", rf"(?:{day.year}|'?{day.year % 100:02d})"
-    gap = r"[\s.\-/]{1,3}"
+    gap = r"[\s.\-/_]{1,3}"
     names = "|".join(MONTHS[day.month - 1])
     word = rf"(?:{names})\.?"
     full = f"{day.day:02d}{day.month:02d}{day.year}|{day:%Y%m%d}"
     return re.compile(
-        rf"(?<!\w)(?:{d}{gap}{m}{gap}{y}|{m}{gap}{d}{gap}{y}|{day.year}{gap}{m}{gap}{d}"
+        rf"{NO_LETTER_BEFORE}(?:{d}{gap}{m}{gap}{y}|{m}{gap}{d}{gap}{y}|{day.year}{gap}{m}{gap}{d}"
         rf"|{d}(?:e|th|st|nd|rd)?{gap}{word},?{gap}{y}"
-        rf"|{word}{gap}{d}(?:e|th|st|nd|rd)?,?{gap}{y}|{full})(?!\w)",
+        rf"|{word}{gap}{d}(?:e|th|st|nd|rd)?,?{gap}{y}|{full}){NO_LETTER_BEHIND}",
         re.IGNORECASE,
     )

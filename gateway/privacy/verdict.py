@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """SHA-256 of the canonical file in hex, and the inspection's report; a PDF has none."""
+    """SHA-256 of the kept file in hex, and the inspection's report with the gateway's remarks."""
 
     sha256: str
-    report: Mapping[str, object] | None = field(repr=False)
+    report: Mapping[str, Any] = field(repr=False)
 
     def to_bytes(self) -> bytes:
         """As JSON, for sealing."""

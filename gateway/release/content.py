@@ -45,6 +45,7 @@ class Content:
 
 SUFFIXES = {
     "model/stl": ".stl",
+    "application/ply": ".ply",
     "image/jpeg": ".jpg",
     "image/png": ".png",
     "application/pdf": ".pdf",
@@ -87,6 +88,23 @@ class Release:
             raise NotFoundError
         opened = await self._keys.open_case(grant)
         return grant, [await self._open(grant, opened, row) for row in accepted]
+
+    async def thumbnail(self, actor: Actor, case_id: str, file_id: str) -> tuple[Grant, bytes]:
+        """The small picture of an accepted file, a JPEG.
+
+        Raises:
+            NotFoundError: There is no such file, or none of it could be made.
+        """
+        target = Target("file", file_id)
+        grant = await self._access.authorise(actor, Action.FILE_THUMBNAIL, case_id, target=target)
+        async with self._main.reading() as connection:
+            file = await files.get(connection, file_id)
+            sealed = await files.thumbnail_of(connection, file_id)
+        if file is None or file.case_id != case_id or sealed is None:
+            raise NotFoundError
+        opened = await self._keys.open_case(grant)
+        async with self._access.watching(grant, target):
+            return grant, opened.unseal(f"thumbnail/{file_id}", sealed)
 
     async def read(self, content: Content, start: int, stop: int) -> AsyncIterator[bytes]:
         """Plaintext [start, stop), a segment at a time.

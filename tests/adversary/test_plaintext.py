@@ -36,6 +36,7 @@ WORDS = Canaries(
         "attribute": struct.pack("<H", 0xCA7A) * 6,
         "file name": b"kanarie-bovenkaak",
         "photo": CANARY,
+        "thumbnail": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
         "camera's date": b"2026:11:20 14:03:00",
         "patient's name": b"Kanariepiet",
         "first name": b"Quirijn",
@@ -207,7 +208,10 @@ async def _is_in_use(server: Victim) -> None:
     upload = await promises.upload(server.dentist, case_id, SCAN, pieces=2)
     await server.dentist.verdict(case_id, upload.file_id)
     content = await server.dentist.download(case_id, upload.file_id)
+    path = f"{API}/cases/{case_id}/files/{upload.file_id}/thumbnail"
+    picture = await server.dentist.ask("GET", path)
     case = await server.dentist.get(f"{API}/cases/{case_id}")
     assert "geometry" in WORDS.found_in(content)
+    assert WORDS.found_in(picture.body) == {"thumbnail"}
     assert case["patient"] == PATIENT
     assert case["notes"] == NOTES

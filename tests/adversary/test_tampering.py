@@ -11,7 +11,7 @@ import random
 import pytest
 
 from keys.stream import SEGMENT_SIZE
-from storage.schema import cases, files
+from storage.schema import cases, files, thumbnails
 from tests.adversary.attacks import (
     LARGE,
     Filed,
@@ -139,6 +139,32 @@ async def test_a_swapped_name_or_report_of_a_file_is_refused_and_logged(ground: 
         tally.count("report flipped", await fault(ground.house, attempt))
 
     tally.close("record of a file")
+
+
+async def test_a_swapped_or_changed_picture_of_a_file_is_refused_and_logged(
+    ground: Ground,
+) -> None:
+    tally, main, where = Tally(), ground.house.rooms.main, {"file_id": ground.large.file_id}
+    path = ground.large.content.replace("/content", "/thumbnail")
+    own = (await row(main, thumbnails, **where))["sealed_picture"]
+    assert (await take(ground.house.dentist, path)).body.startswith(b"\xff\xd8\xff")
+    verdict = (await row(main, files, id=ground.large.file_id))["sealed_verdict"]
+    attacks = {
+        **{f"flipped at {at}": flipped(own, at) for at in (0, 1, 33, 40, len(own) // 2, -16, -1)},
+        "cut": own[:-1],
+        "emptied": b"",
+        "its own report instead": verdict,
+    }
+    for whose in ("sibling", "cousin", "foreign"):
+        other = await row(main, thumbnails, file_id=getattr(ground, whose).file_id)
+        attacks[f"of {whose}"] = other["sealed_picture"]
+
+    for name, value in attacks.items():
+        async with altered(main, thumbnails, where, sealed_picture=value):
+            attempt = lambda: take(ground.house.dentist, path)  # noqa: E731
+            tally.count(name, await fault(ground.house, attempt))
+
+    tally.close("picture of a file")
 
 
 async def test_a_file_whose_row_points_at_another_file_of_the_case_is_refused_and_logged(

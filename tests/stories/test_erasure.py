@@ -28,7 +28,7 @@ from keys.secret import SecretKey
 from keys.stream import unseal_bytes
 from storage import leases
 from storage.database import Database
-from storage.schema import cases, erasures, files, parts, wrapped_keys
+from storage.schema import cases, erasures, files, parts, thumbnails, wrapped_keys
 from tests.house import API, BYTES, PASSPHRASE, SCAN, TUS, House
 from tests.scans import arch, binary_stl
 from tests.stories.test_erasure_certificate import public_keys, verified_body
@@ -46,6 +46,7 @@ class Kept:
     keys: Sequence[Row]
     cases: Sequence[Row]
     files: Sequence[Row]
+    thumbnails: Sequence[Row]
     blobs: Mapping[str, bytes]
 
     @classmethod
@@ -56,6 +57,7 @@ class Kept:
             keys=await _rows(house.rooms.keystore, wrapped_keys),
             cases=await _rows(house.rooms.main, cases),
             files=await _rows(house.rooms.main, files),
+            thumbnails=await _rows(house.rooms.main, thumbnails),
             blobs={path.name: path.read_bytes() for path in vault.rglob("*") if path.is_file()},
         )
 
@@ -64,6 +66,7 @@ class Kept:
             [*self.keys, *other.keys],
             [*self.cases, *other.cases],
             [*self.files, *other.files],
+            [*self.thumbnails, *other.thumbnails],
             {**self.blobs, **other.blobs},
         )
 
@@ -120,14 +123,29 @@ def _open_file_keys(kept: Kept, found: Loot) -> None:
 
 
 def _open_records(kept: Kept, found: Loot) -> None:
-    for row, key, name in product(kept.cases, list(found.keys.values()), RECORDS):
-        record = envelope.record_key(key, row["controller_id"], row["id"])
-        place = Context(Purpose.RECORD, row["controller_id"], row["id"], name)
+    sealed = [
+        (row["controller_id"], row["id"], name, row[f"sealed_{name}"] or b"")
+        for row, name in product(kept.cases, RECORDS)
+    ]
+    pictures = {row["file_id"]: row["sealed_picture"] for row in kept.thumbnails}
+    sealed += [
+        (row["controller_id"], row["case_id"], f"{name}/{row['id']}", value or b"")
+        for row in kept.files
+        for name, value in (
+            ("name", row["sealed_name"]),
+            ("verdict", row["sealed_verdict"]),
+            ("thumbnail", pictures.get(row["id"])),
+        )
+    ]
+    for (controller_id, case_id, name, value), key in product(sealed, list(found.keys.values())):
+        record = envelope.record_key(key, controller_id, case_id)
         try:
-            plain = envelope.unseal(record, row[f"sealed_{name}"] or b"", place)
+            plain = envelope.unseal(
+                record, value, Context(Purpose.RECORD, controller_id, case_id, name)
+            )
         except KeysError:
             continue
-        found.records[row["id"], name] = plain
+        found.records[case_id, name] = plain
 
 
 def _open_blobs(kept: Kept, found: Loot) -> None:
@@ -161,12 +179,14 @@ async def test_what_was_kept_from_before_an_erasure_opens_with_nothing_of_today(
     # Control: the same attacker opens all of a living case of the same practice.
     (living_blob,) = (row["blob_id"] for row in before.files if row["id"] == other["id"])
     assert today.files[living_blob] == await house.dentist.download(living, other["id"])
-    assert {name for owner, name in today.records if owner == living} == set(RECORDS)
+    of_file = {f"{name}/{other['id']}" for name in ("name", "verdict", "thumbnail")}
+    assert {name for owner, name in today.records if owner == living} == {*RECORDS, *of_file}
     # The honest rest: a copy of the keyring, with its passphrase. The certificate says so.
     (blob_id,) = blob_ids
     then = await loot(kept_keyring, before)
     assert then.files[blob_id] == original
     assert b"Proefpersoon" in then.records[erased, "identity"]
+    assert then.records[erased, f"thumbnail/{scan['id']}"].startswith(b"\xff\xd8\xff")
     assert any("a copied keyring file" in rest for rest in certificate["body"]["not_covered"])
 
 
@@ -282,6 +302,7 @@ async def test_uploads_in_flight_into_an_erased_case_end_and_leave_nothing(house
     assert await house.rooms.sweeper.sweep()
     assert not [row for row in await _rows(house.rooms.main, files) if row["case_id"] == case_id]
     assert await _rows(house.rooms.main, parts) == []
+    assert await _rows(house.rooms.main, thumbnails) == []
     keys = await _rows(house.rooms.keystore, wrapped_keys)
     assert not [row for row in keys if row["case_id"] == case_id]
     blobs = house.settings.data / "blobs"

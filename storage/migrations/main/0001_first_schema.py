@@ -261,6 +261,7 @@ def upgrade() -> None:
         sa.Column("controller_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("slot", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
@@ -303,4 +304,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["file_id"], ["files.id"], name=op.f("fk_parts_file_id")),
         sa.PrimaryKeyConstraint("file_id", "number", name=op.f("pk_parts")),
         sa.UniqueConstraint("blob_id", name=op.f("uq_parts_blob_id")),
+    )
+    op.create_table(
+        "thumbnails",
+        sa.Column("file_id", sa.Text(), nullable=False),
+        sa.Column("sealed_picture", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["file_id"], ["files.id"], name=op.f("fk_thumbnails_file_id")),
+        sa.PrimaryKeyConstraint("file_id", name=op.f("pk_thumbnails")),
     )

@@ -54,6 +54,8 @@ POST {API}/cases/-/assignments                          401 401 401 403 404 403 
 DELETE {API}/cases/-/assignments/*                      401 401 401 403 404 403 404 404 204 404 404
 GET {API}/cases/-/files/*                               401 401 401 200 404 200 404 404 200 404 404
 GET {API}/cases/-/files/*/content                       401 401 401 200 404 200 404 404 403 404 404
+GET {API}/cases/-/files/*/thumbnail                     401 401 401 200 404 200 404 404 403 404 404
+PUT {API}/cases/-/files/*/slot                          401 401 401 409 404 403 404 404 403 404 404
 GET {API}/cases/-/archive                               401 401 401 200 404 200 404 404 403 404 404
 DELETE {API}/cases/-/files/*                            401 401 401 409 404 403 404 404 403 404 404
 POST {API}/cases/-/completion                           401 401 401 403 404 200 404 404 403 404 404
@@ -104,6 +106,8 @@ class Ground:
             more["json"] = BODIES[row]
         elif template.endswith("/assignments"):
             more["json"] = {"email": self.extra.email}
+        elif template.endswith("/slot"):
+            more["json"] = {"slot": "upper"}
         elif template.endswith("/erasure") and method == "POST":
             more["json"] = {"reason": "asked for", "confirm": case_id}
         if "/uploads" in template or (template.endswith("/files") and method == "POST"):

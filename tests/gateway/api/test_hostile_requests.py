@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gateway.api.server import HEADERS
+from gateway.api.connections import HEADERS
 from tests.gateway.ground import SQLITE, UNKNOWN, refused
 from tests.house import API, House
 

@@ -15,7 +15,7 @@ async def test_a_living_process_says_so(house: House) -> None:
     assert await house.stranger.get("/healthz") == {"status": "ok", "parts": {}}
     assert await house.stranger.get("/readyz") == {
         "status": "ok",
-        "parts": {"database": "ok", "keystore": "ok"},
+        "parts": {"database": "ok", "keystore": "ok", "keys": "ok"},
     }
 
 
@@ -29,8 +29,18 @@ async def test_a_part_that_fails_is_named_and_nothing_else(house: House) -> None
     assert answer.status == 503
     assert answer.json() == {
         "status": "failing",
-        "parts": {"database": "ok", "keystore": "failing"},
+        "parts": {"database": "ok", "keystore": "failing", "keys": "ok"},
     }
+
+
+async def test_a_key_provider_that_fails_is_named(house: House) -> None:
+    keyring = house.settings.keyring_path
+    away = keyring.rename(keyring.with_name("away"))
+    answer = await house.stranger.ask("GET", "/readyz")
+    away.rename(keyring)
+
+    assert answer.status == 503
+    assert answer.json()["parts"] == {"database": "ok", "keystore": "ok", "keys": "failing"}
 
 
 async def test_the_checkpoint_is_signed_by_the_published_key(house: House) -> None:

@@ -10,8 +10,9 @@ from aiohttp import ClientError, web
 
 from gateway.access.policy import Action
 from gateway.api import server
+from gateway.api.connections import Runner
 from gateway.api.routing import Operations
-from gateway.api.server import OPEN, OPERATIONS, Runner, UntracedError, make_application
+from gateway.api.server import OPEN, OPERATIONS, UntracedError, make_application
 from tests.gateway.ground import SQLITE, refused
 from tests.house import API, House, Person
 

@@ -29,6 +29,7 @@ class Held:
     name: str
     kind: str
     length: int
+    slot: str | None = None
     content: bytearray = field(default_factory=bytearray)
     state: str = "receiving"
     ended: bool = False  # its upload address no longer answers
@@ -39,6 +40,7 @@ class Held:
             "id": self.id,
             "kind": self.kind,
             "number": int(self.id.rsplit("-", 1)[1]),
+            "slot": self.slot,
             "name": self.name,
             "state": self.state,
             "length": self.length,
@@ -55,7 +57,13 @@ SCAN_REPORT = {
     "kind": "scan",
     "triangles": 12,
     "box_mm": {"min": [0, 0, 0], "max": [1, 2, 3], "size": [1.0, 2.0, 3.0]},
-    "findings": [{"message_en": "There are 2 more openings.", "message_nl": "Nog 2 openingen."}],
+    "findings": [
+        {
+            "severity": "warning",
+            "message_en": "There are 2 more openings.",
+            "message_nl": "Nog 2 openingen.",
+        }
+    ],
 }
 PROBLEM = {"code": "not_a_scan", "message": "This is not a scan."}
 
@@ -76,6 +84,7 @@ class StandIn:
     refused_names: set[str] = field(default_factory=set)
     erasure_steps: deque[str] = field(default_factory=lambda: deque(["requested", "done"]))
     pages: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[dict[str, str]] = field(default_factory=list)
     files: dict[str, Held] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
@@ -99,6 +108,7 @@ class StandIn:
                 web.patch("/uploads/{id}", self.append),
                 web.get(f"{files}/{{id}}", self.show),
                 web.delete(f"{files}/{{id}}", self.remove),
+                web.put(f"{files}/{{id}}/slot", self.place),
                 web.get(f"{files}/{{id}}/content", self.content),
             ]
         )
@@ -123,7 +133,7 @@ class StandIn:
 
     def hold(self, content: bytes, name: str = "upper.stl", state: str = "accepted") -> Held:
         number = len(self.files) + 1
-        held = Held(f"file-{number}", name, "scan", len(content), bytearray(content), state)
+        held = Held(f"file-{number}", name, "scan", len(content), None, bytearray(content), state)
         self.files[held.id] = held
         return held
 
@@ -141,6 +151,7 @@ class StandIn:
             "notes": "Crowding.",
             "patient": None,
             "files": [held.view() for held in self.files.values()],
+            "missing": self.missing,
             "assignments": [{"email": "planner@lab.example", "ends_at": None}],
         }
 
@@ -190,7 +201,7 @@ class StandIn:
         told = {key: base64.b64decode(value).decode() for key, value in pairs}
         number = len(self.files) + 1
         length = int(request.headers["Upload-Length"])
-        held = Held(f"file-{number}", told["filename"], told["kind"], length)
+        held = Held(f"file-{number}", told["filename"], told["kind"], length, told.get("slot"))
         self.files[held.id] = held
         headers = {"Location": self.location or f"/uploads/{held.id}", "Kluis-File": held.id}
         return web.json_response(held.view(), status=201, headers=headers)
@@ -242,6 +253,11 @@ class StandIn:
 
     async def remove(self, request: web.Request) -> web.Response:
         self.files[request.match_info["id"]].state = "removed"
+        return web.Response(status=204)
+
+    async def place(self, request: web.Request) -> web.Response:
+        held = self.files[request.match_info["id"]]
+        held.slot = (await request.json())["slot"]
         return web.Response(status=204)
 
     async def content(self, request: web.Request) -> web.StreamResponse:

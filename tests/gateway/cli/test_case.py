@@ -53,8 +53,46 @@ def test_a_case_is_shown_with_files_and_planners(kluis: Kluis, stand_in: StandIn
     assert kluis("case", "show", CASE, "--json").answer["id"] == CASE
     shown = kluis("case", "show", CASE).out
     assert "K7-3F" in shown
-    assert "upper.stl  accepted  7 B" in shown
+    assert "scan 1  upper.stl  accepted  7 B" in shown
+    assert "look: There are 2 more openings." in shown
     assert "planner@lab.example" in shown
+    assert "missing" not in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("C", "scan bite; photo face, smiling"), ("nl_NL", "scan beet; foto gezicht, lachend")],
+)
+def test_what_is_missing_is_shown_and_said_again_when_submitting(
+    language: str,
+    words: str,
+    kluis: Kluis,
+    stand_in: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANG", f"{language}.UTF-8")
+    stand_in.missing = [{"kind": "scan", "slot": "bite"}, {"kind": "photo", "slot": "smile"}]
+
+    shown, submitted = kluis("case", "show", CASE), kluis("case", "submit", CASE)
+
+    assert words in shown.out
+    assert submitted.code == 0
+    assert submitted.out.splitlines()[1].endswith(f": {words}.")
+
+
+def test_a_person_says_what_a_file_shows(kluis: Kluis, stand_in: StandIn) -> None:
+    held = stand_in.hold(b"content", "scan.stl")
+    stand_in.files[CASE] = held
+
+    wrong = kluis("case", "place", CASE, "../x", "upper", "--json")
+    unknown = kluis("case", "place", CASE, CASE, "roof", "--json")
+    ran = kluis("case", "place", CASE, CASE, "upper", "--json")
+
+    assert (wrong.code, wrong.failure["field"]) == (2, "file")
+    assert unknown.code == 2
+    assert ran.answer == {"file": CASE, "slot": "upper"}
+    assert held.slot == "upper"
+    assert "scan 1 (upper jaw)" in kluis("case", "show", CASE).out
 
 
 @pytest.mark.parametrize(("until", "sent"), [([], None), (["--until", "2026-12-31"], "2026-12-31")])

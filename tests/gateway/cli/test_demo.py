@@ -73,6 +73,9 @@ def test_the_demo_does_what_it_says_and_goes_on_where_it_was(data: Path, tmp_pat
     with demo(data) as said:
         accepted = [line for line in said if ": accepted. " in line]
         assert len(accepted) == 5
+        assert sum("the patient's name: taken out" in line for line in said) == 2
+        assert any(line.startswith("  look: Hole of ") for line in said)
+        assert any("not there: scan bite; " in line for line in said)
         server = found(said, r"  export KLUIS_SERVER=(\S+)")
         download, look, erase = (line for line in said if line.startswith("  KLUIS_TOKEN="))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from aiohttp import http_parser
 
 from gateway.cli import doctor
 from gateway.cli.doctor import GiB
+from gateway.inspection.pool import WorkerPool
+from gateway.inspection.report import Confinement
 from gateway.settings import load
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
@@ -168,3 +171,34 @@ def test_a_proxy_in_front_is_reminded_of_what_it_writes_to_disk(tmp_path: Path) 
 
     assert (listening.state, proxy.state) == ("warning", "warning")
     assert "proxy_request_buffering off" in proxy.remedy
+
+
+@pytest.mark.parametrize("lacking", ["network", "files", "memory", "calls"])
+async def test_confinement_that_is_not_reached_is_named_with_its_remedy(
+    data: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    full = Confinement(network=True, files=True, memory=True, calls=True)
+
+    async def start(_: WorkerPool) -> Confinement:
+        return replace(full, **{lacking: False})
+
+    monkeypatch.setattr(WorkerPool, "start", start)
+
+    found = await doctor.confinement(load(data=data))
+
+    name, remedy = doctor.CONFINEMENT[lacking]
+    assert (found.state, found.remedy) == ("warning", remedy)
+    assert found.found.startswith(f"without {name}; with ")
+
+
+async def test_confinement_in_full_needs_nothing_done(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_: WorkerPool) -> Confinement:
+        return Confinement(network=True, files=True, memory=True, calls=True)
+
+    monkeypatch.setattr(WorkerPool, "start", start)
+
+    found = await doctor.confinement(load(data=data))
+
+    assert (found.state, found.remedy) == ("ok", "")

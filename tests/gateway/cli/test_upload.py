@@ -243,6 +243,9 @@ async def test_an_empty_file_is_left_to_the_server_to_judge(
         ("a.STL", "scan"),
         ("a.jpeg", "photo"),
         ("a.PNG", "photo"),
+        ("a.ply", "scan"),
+        ("a.obj", "scan"),
+        ("a.HEIC", "photo"),
         ("a.pdf", "plan"),
     ],
 )
@@ -331,8 +334,36 @@ def test_a_person_reads_each_state_in_words(kluis: Kluis, path: Path) -> None:
         "upper.stl: sending 3.0 MiB",
         "upper.stl: sent, being checked",
         "upper.stl: accepted. 12 triangles, 1.0 x 2.0 x 3.0 mm.",
-        "  There are 2 more openings.",
+        "  look: There are 2 more openings.",
     ]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_finding_is_read_in_dutch_where_the_terminal_is_dutch(
+    kluis: Kluis, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", "nl_NL.UTF-8")
+
+    ran = kluis("upload", CASE, path, "--slot", "upper")
+
+    assert ran.out.splitlines()[-2:] == [
+        "  let op: Nog 2 openingen.",
+        "  Opgevat als: bovenkaak. `kluis case place` verbetert dit.",
+    ]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_slot_is_sent_with_the_one_file_that_it_is_of(
+    kluis: Kluis, stand_in: StandIn, path: Path
+) -> None:
+    several = kluis("upload", CASE, path, path, "--slot", "bite", "--json")
+    assert (several.code, several.failure["field"]) == (2, "slot")
+    assert stand_in.seen == []
+
+    ran = kluis("upload", CASE, path, "--slot", "bite", "--json")
+
+    assert (ran.code, ran.answer[0]["slot"]) == (0, "bite")
+    assert stand_in.files["file-1"].slot == "bite"
 
 
 @pytest.mark.usefixtures("server")

@@ -63,7 +63,8 @@ async def test_a_plan_is_a_pdf_that_nobody_opens_or_a_scan_that_is_inspected(hou
     stl = await house.planner.upload(case_id, SCAN, "plan", "plan.stl")
     bad = await house.planner.upload(case_id, b"MZ a program", "plan", "plan.pdf")
 
-    assert (pdf["state"], pdf["media_type"], pdf["report"]) == ("accepted", "application/pdf", None)
+    assert (pdf["state"], pdf["media_type"]) == ("accepted", "application/pdf")
+    assert pdf["report"] == {"kind": "document", "version": 1, "findings": []}
     assert stl["report"]["triangles"] > 0
     assert (bad["state"], bad["problem"]["code"]) == ("refused", "not_a_scan")
     assert await house.planner.download(case_id, pdf["id"]) == PDF
