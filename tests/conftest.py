@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
@@ -25,6 +26,10 @@ from tests.house import house, keyring_template, settings  # noqa: F401  fixture
 from tests.openbao import bao, mount  # noqa: F401  fixtures
 
 ROOMS: tuple[Room, ...] = ("main", "keystore")
+
+# A busy machine is no defect: how long an example takes is for the benchmarks to say.
+hypothesis.settings.register_profile("kluis", deadline=None)
+hypothesis.settings.load_profile("kluis")
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,6 @@ class BaoServer:
         self.admin("POST", f"sys/mounts/{name}/transit", {"type": "transit"})
         kind = {"type": "kv", "options": {"version": "2"}}
         self.admin("POST", f"sys/mounts/{name}/kv", kind)
-        self.admin("POST", f"sys/policies/acl/{name}", {"policy": POLICY.format(mount=name)})
         role = f"auth/approle/role/{name}"
         self.admin("POST", role, {"token_policies": [name], "token_ttl": "1h"})
         role_id = self.admin("GET", f"{role}/role-id")["data"]["role_id"]
@@ -129,7 +128,9 @@ class BaoServer:
         secret_id_file.write_text(f"{secret_id}\n")
         # A new engine upgrades itself for a moment.
         self._until({404}, f"{name}/kv/data/signing")
-        return BaoMount(self, name, role_id, secret_id_file)
+        mount = BaoMount(self, name, role_id, secret_id_file)
+        mount.grant()
+        return mount
 
     def _until(self, statuses: set[int], path: str = "sys/health") -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -171,6 +172,17 @@ class BaoMount:
         """How the role logs in."""
         return AppRole(self.role_id, self.secret_id_file)
 
+    def chosen(self) -> dict[str, str]:
+        """The settings of an installation that keeps its keys here."""
+        return {
+            "key_provider": "openbao",
+            "openbao_address": self.server.tls_address,
+            "openbao_ca_file": str(self.server.ca_file),
+            "openbao_mount": self.name,
+            "openbao_role_id": self.role_id,
+            "openbao_secret_id_file": str(self.secret_id_file),
+        }
+
     def provider(self, login: AppRole | TokenFile | None = None) -> OpenBao:
         """A connection of its own, as another process would have."""
         return OpenBao(BaoClient(self.server.address, login or self.role), self.name)
@@ -182,6 +194,11 @@ class BaoMount:
             await provider.set_up(SIGNING)
         finally:
             await provider.close()
+
+    def grant(self) -> None:
+        """Let the role do what Kluis needs, and no more."""
+        policy = {"policy": POLICY.format(mount=self.name)}
+        self.server.admin("POST", f"sys/policies/acl/{self.name}", policy)
 
     def token(self, **parameters: object) -> str:
         """A token with the policy."""

@@ -106,10 +106,10 @@ def _read(text: bytes, names: bytes) -> Mesh:
 
 def _read_block(text: bytes, spans: list[_Span]) -> _Facets:
     """Read whole facets."""
-    pieces = [text[start:end] for start, end in spans]
     # Or one solid might end what another one began.
-    if all(_ends_a_facet(piece) for piece in pieces[:-1]):
-        facets = _read_facets(split(b"".join(pieces)))
+    if all(_ends_a_facet(text[start:end]) for start, end in spans[:-1]):
+        with memoryview(text) as view:
+            facets = _read_facets(split(*(view[start:end] for start, end in spans)))
         if facets:
             return facets
     raise UnreadableScanError("syntax", line=_wrong_line(text, spans))

@@ -129,7 +129,7 @@ def boxes(parent: Box) -> Iterator[Box]:
                 int.from_bytes(body[position + 8 : position + 16], "big"),
                 _LONG_HEADER_BYTES,
             )
-        elif size == 0 and kind == b"mdat" and not parent.start:  # to the end of the file
+        elif size == 0 and kind == b"mdat":  # to the end
             size = len(body) - position
         if not header <= size <= len(body) - position:
             raise UnreadablePhotoError("structure", offset=parent.start + position)

@@ -5,8 +5,8 @@ no `nan`, no `inf`, no `1_000`. It becomes the very float32 that `numpy.float32(
 
 How: eight letters at a time are one 64-bit number, and arithmetic on that reads eight digits at
 once. Up to fifteen digits are an exact double, and so is a power of ten up to 22: their quotient is
-rounded once, as `float` does. Digits beyond the fifteenth lie between two quotients; where both
-are the same float32 it is settled. What is not settled by that is read by `float`.
+rounded once, as `float` does. Beyond that a number lies between two quotients; where both are the
+same float32 it is settled. What is not settled by that is read by `float`.
 """
 
 import re
@@ -34,7 +34,9 @@ _ZEROS_IN_FRONT = _ZEROS << np.uint64(16)  # of what holds two letters
 _HIGH_HALVES = _EVERY * np.uint64(0xF0)
 _LOWER_CASE = _EVERY * np.uint64(0x20)
 _FIRST = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
-_POWERS = 10.0 ** np.arange(23)
+_POWERS = np.array([float(f"1e{power}") for power in range(46)])  # the nearest doubles
+_EXACT_POWERS = 23  # of them are powers of ten indeed
+_DOUBT = 2.0**-50  # more than a quotient can be off by two roundings, as a part of it
 _EXPONENT_LETTERS = 4  # as C and Java write it: e+01
 
 
@@ -89,29 +91,22 @@ class Words:
         return Words(self.letters, self.starts, ends)
 
 
-def split(text: bytes, separators: bytes = b"") -> Words:
-    """The words of a text.
-
-    Args:
-        text: Separated by what `bytes.split` separates by.
-        separators: Further letters that belong to no word.
-    """
-    letters = np.frombuffer(b"".join((_BESIDE, text, _BESIDE)), np.uint8)
+def split(*pieces: bytes | memoryview) -> Words:
+    """The words of a text in one or more pieces, separated by what `bytes.split` separates by."""
+    letters = np.frombuffer(b"".join((_BESIDE, *pieces, _BESIDE)), np.uint8)
     edges = [
         np.flatnonzero(changes).astype(np.int32) + np.int32(start + 1)
         for start in range(0, len(letters), _BLOCK_BYTES)
-        for inside in [_inside(letters[start : start + _BLOCK_BYTES + 1], separators)]
+        for inside in [_inside(letters[start : start + _BLOCK_BYTES + 1])]
         for changes in [inside[1:] != inside[:-1]]
     ]
     every = np.concatenate(edges)
     return Words(letters, every[0::2], every[1::2])
 
 
-def _inside(letters: npt.NDArray[np.uint8], separators: bytes) -> Flags:
+def _inside(letters: npt.NDArray[np.uint8]) -> Flags:
     # Unsigned: what lies below TAB becomes large. TAB, LF, VT, FF and CR are the five from there.
     inside: Flags = (letters - np.uint8(ord("\t")) > ord("\r") - ord("\t")) & (letters != _BLANK)
-    for separator in separators:
-        inside &= letters != separator
     return inside
 
 
@@ -168,12 +163,16 @@ def _settle(words: Words) -> tuple[npt.NDArray[np.float32], Flags]:
     scale = 15 - point - exponent
     settled &= (scale >= 0) & (scale < len(_POWERS))
     power = _POWERS.take(scale, mode="clip")
-    values = (mantissa / power).astype(np.float32)
-    long = length > 2 * _EIGHT
+    quotients = mantissa / power
+    values = quotients.astype(np.float32)
+    long, inexact = length > 2 * _EIGHT, scale >= _EXACT_POWERS
     if long.any():
         third = _pad(_eights(letters, starts + 2 * _EIGHT), (length - 2 * _EIGHT).clip(0, _EIGHT))
-        above = ((mantissa + long) / power).astype(np.float32)
-        settled &= _are_digits(third) & (length <= 3 * _EIGHT) & (values == above)
+        settled &= _are_digits(third) & (length <= 3 * _EIGHT)
+    if long.any() or inexact.any():
+        below = quotients * (1 - _DOUBT * inexact)
+        above = (mantissa + long) / power * (1 + _DOUBT * inexact)
+        settled &= below.astype(np.float32) == above.astype(np.float32)
     np.negative(values, out=values, where=negative)
     return values, settled
 

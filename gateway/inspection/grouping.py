@@ -121,6 +121,13 @@ def pieces(low: Numbers, high: Numbers, count: int) -> tuple[npt.NDArray[np.intp
     return np.arange(count) if piece is None else piece, count
 
 
+def occurring(numbers: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
+    """Which of the numbers below `count` occur."""
+    found = np.zeros(count, dtype=np.bool_)
+    found[numbers] = True
+    return found
+
+
 def sums(
     groups: npt.NDArray[np.integer], values: npt.NDArray[np.floating], count: int
 ) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gateway.inspection.grouping import pieces, sums
+from gateway.inspection.grouping import occurring, pieces, sums
 from gateway.inspection.mesh import Coordinates
 from gateway.inspection.topology import Topology
 
@@ -54,9 +54,11 @@ def openings(corners: Coordinates, shape: Topology, area_of_component: Measures)
         area_of_component: In mm2.
     """
     tails, heads = shape.tails.take(shape.boundary), shape.heads(shape.boundary)
-    used, ends = np.unique(np.stack((tails, heads)), return_inverse=True)
-    low, high = np.sort(ends.reshape(2, -1), axis=0)
-    piece, count = pieces(low, high, len(used))
+    on_border = occurring(np.concatenate((tails, heads)), len(shape.corner_of))
+    number = np.cumsum(on_border) - 1
+    one, other = number.take(tails), number.take(heads)
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    piece, count = pieces(low, high, int(np.count_nonzero(on_border)))
     loop = piece.take(low)
 
     points = corners.reshape(3, -1)[:, shape.corner_of]
@@ -75,10 +77,11 @@ def openings(corners: Coordinates, shape: Topology, area_of_component: Measures)
     component = np.empty(count, dtype=np.intp)
     component[loop] = shape.component.take(tails)
     order = np.argsort(-lengths, kind="stable")
-    longest = np.zeros(count, dtype=np.bool_)
-    _, first = np.unique(component[order], return_index=True)
-    longest[order[first]] = True
-    base = longest & (areas >= BASE_SHARE * area_of_component[component])
+    longest = np.full(shape.components, -1)
+    longest[component[order[::-1]]] = order[::-1]  # written last, and so kept, is the longest
+    longest = longest[longest >= 0]
+    base = np.zeros(count, dtype=np.bool_)
+    base[longest] = (areas >= BASE_SHARE * area_of_component[component])[longest]
     crack = ~base & (areas < CRACK_SHARE * np.pi * reach)
     return Openings(
         edges=np.bincount(loop, minlength=count)[order],

@@ -22,6 +22,7 @@ _MARGIN_PX = 12
 _POINTS = 3_000_000  # at the most: a file that needs more is drawn with gaps
 _LIGHT = np.array((-0.40, -0.45, 0.80), dtype=np.float32)
 _SHADOW = 0.25
+_SMALLEST_MM = 1e-6  # what is smaller is drawn as small as it is
 _STONE, _PAPER = (232, 220, 198), (250, 250, 250)
 _DEPTH = 1 << 10  # steps to a pixel
 _TRIANGLE_BITS, _TRIANGLE = np.uint64(32), np.uint64(0xFFFF_FFFF)
@@ -74,7 +75,7 @@ def _camera(corners: Coordinates) -> tuple[_Camera, int, int]:
         seen = axes @ corners[:, :, block].reshape(3, -1)
         np.minimum(low, seen.min(axis=1), out=low)
         np.maximum(high, seen.max(axis=1), out=high)
-    widest = float((high - low)[:2].max()) or 1.0
+    widest = max(float((high - low)[:2].max()), _SMALLEST_MM)
     scale = np.float32((_DRAWN_PX - 2 * _MARGIN_PX - 1) / widest)
     shift = (_MARGIN_PX - low * scale)[:, None]
     width, height = (int(edge * scale) + 2 * _MARGIN_PX + 1 for edge in (high - low)[:2])

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gateway.inspection.grouping import Column, blocks, group, pieces
+from gateway.inspection.grouping import Column, blocks, group, occurring, pieces
 from gateway.inspection.mesh import Coordinates
 
 Vertices = npt.NDArray[np.int32]
@@ -47,7 +47,6 @@ class Topology:
         corner_of: Of each vertex the number of a corner that lies there.
         whole: Numbers of the triangles that are not degenerate.
         tails: Vertex at the tail of each side of these triangles.
-        edges: For each edge one of its sides.
         boundary: The sides of boundary edges.
         links: Two sides of one edge, shape (2, links): an edge of n triangles has n - 1 links.
         crowded: Which links are of non-manifold edges.
@@ -61,7 +60,6 @@ class Topology:
     corner_of: Places
     whole: Places
     tails: Vertices
-    edges: Places
     boundary: Places
     links: Places
     crowded: npt.NDArray[np.bool_]
@@ -83,7 +81,7 @@ class Topology:
     @property
     def non_manifold_edges(self) -> Places:
         """One side of each such edge."""
-        return np.unique(self.links[0, self.crowded])
+        return np.flatnonzero(occurring(self.links[0, self.crowded], len(self.tails)))
 
     @property
     def inconsistent_edges(self) -> Places:
@@ -100,23 +98,16 @@ def topology(corners: Coordinates) -> Topology:
     """
     vertex_of, corner_of, exact_vertices = merge(corners.reshape(3, -1))
     tails, whole = _whole(vertex_of.reshape(3, -1))
-    keys = _edge_keys(tails)
-    leader = group((keys,))
-    sides = np.arange(len(leader), dtype=np.int32)
-    edges, following = np.flatnonzero(leader == sides), np.flatnonzero(leader != sides)
-    links = np.stack((leader.take(following).astype(np.intp), following))
-    alone = np.ones(len(leader), dtype=np.bool_)
-    alone[links[0]] = alone[links[1]] = False
-    crowded = _crowded(links, len(leader))
-    component, components = _components(keys.take(edges), len(corner_of))
+    edges, links, boundary = _edges(tails)
+    component, components = _components(edges, len(corner_of))
+    crowded = _crowded(links, tails.size)
     flat = tails.reshape(-1)
     return Topology(
         exact_vertices=exact_vertices,
         corner_of=corner_of,
         whole=whole,
         tails=flat,
-        edges=edges,
-        boundary=np.flatnonzero(alone),
+        boundary=boundary,
         links=links,
         crowded=crowded,
         along=flat.take(links[0]) == flat.take(links[1]),
@@ -147,8 +138,7 @@ def merge(points: Coordinates) -> tuple[Vertices, Places, int]:
     # No two points of one vertex lie on the grid and differ; beside those it has the moved ones.
     kept = np.ones(len(leader), dtype=np.bool_)
     kept[moved] = False
-    on_grid = np.zeros(len(corner_of), dtype=np.bool_)
-    on_grid[vertex_of[kept]] = True
+    on_grid = occurring(vertex_of[kept], len(corner_of))
     off_grid = group(_packed(points.take(moved, axis=1) + np.float32(0)))
     exact = np.count_nonzero(on_grid) + np.count_nonzero(off_grid == np.arange(len(moved)))
     return vertex_of, corner_of, int(exact)
@@ -190,6 +180,18 @@ def _whole(vertex_of: Vertices) -> tuple[Vertices, Places]:
     return (vertex_of if len(whole) == len(a) else vertex_of[:, whole]), whole
 
 
+def _edges(tails: Vertices) -> tuple[Column, Places, Places]:
+    """The edges by their vertices, the links between their sides, and the sides without one."""
+    keys = _edge_keys(tails)
+    leader = group((keys,))
+    leads = leader == np.arange(len(leader), dtype=np.int32)
+    following = np.flatnonzero(~leads)
+    links = np.stack((leader.take(following).astype(np.intp), following))
+    alone = leads.copy()
+    alone[links[0]] = False
+    return keys[leads], links, np.flatnonzero(alone)
+
+
 def _edge_keys(tails: Vertices) -> Column:
     """For each side its vertices, the lower one first."""
     count = tails.shape[1]
@@ -210,9 +212,10 @@ def _crowded(links: Places, sides: int) -> npt.NDArray[np.bool_]:
     leaders, following = links
     last[leaders] = following
     twice = np.flatnonzero(last.take(leaders) != following)
-    crowded = np.zeros(sides if len(twice) else 0, dtype=np.bool_)
-    crowded[leaders.take(twice)] = True
-    return crowded.take(leaders) if len(twice) else np.zeros(len(leaders), dtype=np.bool_)
+    if not len(twice):
+        return np.zeros(len(leaders), dtype=np.bool_)
+    crowded: npt.NDArray[np.bool_] = occurring(leaders.take(twice), sides).take(leaders)
+    return crowded
 
 
 def _components(edges: Column, vertices: int) -> tuple[Places, int]:
@@ -223,8 +226,7 @@ def _components(edges: Column, vertices: int) -> tuple[Places, int]:
     used[low] = used[high] = True
     if used.all():
         return piece, count
-    held = np.zeros(count, dtype=np.bool_)
-    held[piece[used]] = True
+    held = occurring(piece[used], count)
     number = np.where(held, np.cumsum(held) - 1, -1)
     return number.take(piece), int(np.count_nonzero(held))
 
@@ -240,7 +242,7 @@ def _duplicates(tails: Vertices, links: Places, crowded: npt.NDArray[np.bool_]) 
     alike = links[:, crowded | (across.take(links[0]) == across.take(links[1]))]
     if not alike.size:
         return np.empty(0, dtype=np.intp)
-    suspects = np.unique(alike % count)
+    suspects = np.flatnonzero(occurring(alike % count, count))
     low, middle, high = np.sort(flat.reshape(3, -1)[:, suspects], axis=0).astype(np.uint64)
     leader = group((low << _HALF | middle, high))
     # The earliest one is the one that is repeated.
@@ -252,17 +254,23 @@ def _duplicates(tails: Vertices, links: Places, crowded: npt.NDArray[np.bool_]) 
 
 def fans(shape: Topology) -> Places:
     """The vertices with more than one fan."""
-    one, other = shape.links
-    beside_one, beside_other = shape.next(one), shape.next(other)
-    # Sides that run alike share their tails and their heads; others share them crosswise.
-    at_tail = np.where(shape.along, other, beside_other)
-    at_head = np.where(shape.along, beside_other, other)
-    tails, heads = np.concatenate((one, beside_one)), np.concatenate((at_tail, at_head))
-    fan, count = pieces(np.minimum(tails, heads), np.maximum(tails, heads), len(shape.tails))
+    fan, count = pieces(*_beside(shape), len(shape.tails))
     corner_of_fan = np.empty(count, dtype=np.intp)
     corner_of_fan[fan] = np.arange(len(fan))
     fans_at = np.bincount(shape.tails.take(corner_of_fan), minlength=len(shape.corner_of))
     return np.flatnonzero(fans_at > 1)
+
+
+def _beside(shape: Topology) -> tuple[Places, Places]:
+    """The corners that meet at both ends of every edge, the smaller number first."""
+    one, other = shape.links
+    # Sides that run alike share their tails and their heads; others share them crosswise.
+    across = shape.next(other)
+    tails = np.concatenate((one, shape.next(one)))
+    heads = np.concatenate(
+        (np.where(shape.along, other, across), np.where(shape.along, across, other))
+    )
+    return np.minimum(tails, heads), np.maximum(tails, heads)
 
 
 def flipped(shape: Topology) -> tuple[Places, int]:
@@ -285,4 +293,4 @@ def flipped(shape: Topology) -> tuple[Places, int]:
     fewer = sizes.take(as_is) < sizes.take(turned_half)
     equal = sizes.take(as_is) == sizes.take(turned_half)
     minority = ~one_sided & (fewer | (equal & (as_is > turned_half)))
-    return shape.whole[minority], len(np.unique(as_is[one_sided]))
+    return shape.whole[minority], int(np.count_nonzero(occurring(as_is[one_sided], halves)))

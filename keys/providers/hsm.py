@@ -77,7 +77,7 @@ class Pkcs11Hsm:
     non-extractable root key wraps: a copy of the data alone is worth nothing.
 
     A controller key wraps with random nonces of 96 bits. SP 800-38D allows 2^32 of them under one
-    key; nobody counts here, because a practice with a case a second would need 136 years.
+    key; nobody counts here, because one a second takes 136 years.
 
     What destruction is worth is the token's word: C_DestroyObject. How durable a new key is when
     `create` returns, is its word too (SoftHSM2 does not flush to the disk).
@@ -203,7 +203,7 @@ class Pkcs11Hsm:
             held = _held(login, controller_id)
             # The mark before the keys: a crash in between leaves keys, which the next call
             # destroys, and never a number that could be used again.
-            if version in held.keys and held.newest == version != held.lost:
+            if held.newest == version != held.lost:
                 login.keep(_label(controller_id), _number(version))
             for key in held.keys.get(version, ()):
                 key.destroy()

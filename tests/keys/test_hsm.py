@@ -303,6 +303,8 @@ async def test_a_destruction_that_broke_off_after_its_mark_is_completed(
     assert await hsm.versions("practice") == frozenset()
     with pytest.raises(UnknownKeyVersionError):
         await hsm.create("practice", 1)
+    with session(token) as other:
+        assert len(objects(other)) == 1
 
 
 async def test_a_token_that_keeps_what_it_said_it_destroyed_is_not_believed(

@@ -19,7 +19,7 @@ from keys.errors import (
     UnsealError,
 )
 from keys.providers.bao import BaoClient, TokenFile
-from keys.providers.openbao import OpenBao, _owner
+from keys.providers.openbao import POLICY, OpenBao, _owner
 from keys.secret import SecretKey
 from tests.openbao import SIGNING, BaoMount
 
@@ -262,3 +262,8 @@ def _is_text(controller_id: str) -> bool:
 def _write_record(mount: BaoMount, record: dict[str, object]) -> None:
     place = f"{mount.name}/kv/data/controllers/c.practice"
     mount.server.admin("POST", place, {"data": record})
+
+
+def test_the_documented_policy_is_the_one_that_these_tests_run_with() -> None:
+    operations = Path(__file__).parents[2] / "docs" / "operations.md"
+    assert f"```hcl\n{POLICY.format(mount='kluis')}```\n" in operations.read_text("utf-8")

@@ -222,6 +222,32 @@ async def test_the_files_of_a_case_go_with_their_parts_and_no_others(
     assert await received(database, stays) == (10, 1)
 
 
+async def test_a_file_has_one_picture_at_the_most_and_it_goes_with_the_case(
+    database: Database, north: Practice
+) -> None:
+    case_id, other = await north.add_case(), await north.add_case()
+    file, bare, stays = [await north.add_file(case) for case in (case_id, case_id, other)]
+    for drawn in (file, stays):
+        async with database.transaction() as tx:
+            await files.add_thumbnail(tx, drawn.id, b"sealed")
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as tx:
+            await files.add_thumbnail(tx, file.id, b"another")
+
+    async def pictures() -> list[bytes | None]:
+        async with database.reading() as connection:
+            return [await files.thumbnail_of(connection, f.id) for f in (file, bare, stays)]
+
+    assert await pictures() == [b"sealed", None, b"sealed"]
+    async with database.transaction() as tx:
+        await files.delete_of_case(tx, case_id)
+    assert await pictures() == [None, None, b"sealed"]
+    for _ in range(2):
+        async with database.transaction() as tx:
+            await files.delete_thumbnail(tx, stays.id)
+    assert await pictures() == [None, None, None]
+
+
 async def test_no_two_files_share_an_address_or_a_blob(database: Database, north: Practice) -> None:
     case_id = await north.add_case()
     await north.add_file(case_id, capability_hash=b"same", blob_id="same")

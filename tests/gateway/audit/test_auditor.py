@@ -110,7 +110,7 @@ def test_an_altered_event_is_named_by_its_index(
         assert lies(judged(world.evidence(events=shown))) == [("altered", shown[at].index)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(0, 29), bit=st.integers(0, 10_000))
 def test_no_bit_of_a_shown_record_can_be_changed(at: int, bit: int) -> None:
     world = World().grow(60)

@@ -73,7 +73,7 @@ def test_the_edge_is_that_of_the_specification() -> None:
     assert list(edge(0)) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_the_tiles_that_are_needed_prove_entries_and_the_earlier_tree(data: st.DataObject) -> None:
     size = data.draw(SIZES)
@@ -90,7 +90,7 @@ def test_the_tiles_that_are_needed_prove_entries_and_the_earlier_tree(data: st.D
         assert found == before[tile.level, tile.number]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_one_changed_bit_in_a_tile_is_never_believed(data: st.DataObject) -> None:
     size = data.draw(SIZES)

@@ -310,6 +310,27 @@ async def test_a_zygote_that_dies_takes_its_worker_along_and_gives_no_verdict(
         assert caught.value.code == "not_a_scan"
 
 
+async def test_a_machine_that_forks_no_more_gives_no_verdict_and_keeps_its_zygote() -> None:
+    full = OBEDIENT + "def fork(): raise BlockingIOError\nos.fork = fork\n"
+    before = children()
+    async with WorkerPool(1, 30, command=zygote(full)) as pool:
+        zygotes = children() - before
+        for _ in range(2):
+            with pytest.raises(InspectionUnavailableError):
+                await pool.inspect("scan", SCAN, LIMITS)
+        assert children() - before == zygotes
+
+
+def test_texts_are_cut_to_what_an_answer_may_carry() -> None:
+    assert list(pure._cut(["\u00e9" * (1 << 14), "x" * (1 << 16), "y"])) == [
+        "\u00e9" * (1 << 14),
+        "x" * (1 << 15),
+        "",
+    ]
+    assert len(list(pure._cut(["x"] * 2000))) == 1000
+    assert list(pure._cut(["\ud800"])) == ["?"]
+
+
 GATEWAY = """
 import asyncio, sys
 from gateway.inspection.pool import WorkerPool

@@ -25,7 +25,6 @@ class Counts:
     exact_vertices: int
     degenerate: int
     duplicates: set[int]
-    edges: int
     boundary: int
     non_manifold_edges: int
     inconsistent: int
@@ -49,7 +48,6 @@ def counts(triangles: Triangles) -> Counts:
         exact_vertices=shape.exact_vertices,
         degenerate=len(triangles) - len(shape.whole),
         duplicates=set(shape.duplicates.tolist()),
-        edges=len(shape.edges),
         boundary=len(shape.boundary),
         non_manifold_edges=len(shape.non_manifold_edges),
         inconsistent=len(shape.inconsistent_edges),
@@ -102,7 +100,6 @@ def slow_counts(triangles: Triangles) -> Counts:
         exact_vertices=len({tuple((c + 0.0).tolist()) for t in triangles for c in t}),
         degenerate=len(places) - len(whole),
         duplicates=set(slow_duplicates(whole)),
-        edges=len(owners),
         boundary=sum(len(of) == 1 for of in owners.values()),
         non_manifold_edges=sum(len(of) > 2 for of in owners.values()),
         inconsistent=len(inconsistent),

@@ -139,6 +139,45 @@ def test_a_name_is_found_in_every_spelling_of_its_parts(text: str) -> None:
     assert not {"wilhelmina", "bruck", "lys"} & set(left)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WilhelminaBrück",
+        "bruckwilhelmina",
+        "WilhelminavanderBrückŁys",
+        "vanderBrück",
+        "upper_Brück",
+    ],
+)
+def test_a_name_is_found_where_its_parts_run_together_as_in_file_names(text: str) -> None:
+    found = clean(f"{text}_2026-03-02.stl")
+
+    assert found.removed == ("name",)
+    assert found.text.endswith("[name]_2026-03-02.stl")
+
+
+@pytest.mark.parametrize("text", ["vander", "Wilhelminaatje", "Brückenbau", "w" * 9_000])
+def test_a_word_that_is_not_whole_parts_of_the_name_stays(text: str) -> None:
+    assert clean(text) == Redacted(text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("scan_3_2_2001_upper", "birth_date"),
+        ("20010203_upper", "birth_date"),
+        ("PX_40917_upper", "number"),
+        ("upper_111222333_2", "bsn"),
+        ("upper_1112_22_333_x", "bsn"),
+    ],
+)
+def test_an_underscore_is_a_gap_as_in_file_names(text: str, kind: str) -> None:
+    found = clean(text)
+
+    assert found.removed == (kind,)
+    assert "upper" in found.text
+
+
 def test_the_small_words_of_a_name_stay_where_they_are_ordinary_words() -> None:
     text = "de stand van de elementen, aan der kant in het front"
 

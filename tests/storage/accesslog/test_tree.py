@@ -86,7 +86,7 @@ def test_every_consistency_proof_to_size_70_and_around_a_tile_is_accepted() -> N
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_proofs_in_large_trees_are_accepted(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, LARGE))
     old = data.draw(st.integers(1, new))
@@ -100,7 +100,7 @@ def test_proofs_in_large_trees_are_accepted(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_proof_of_anything_else_is_refused(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 300))
     index = data.draw(st.integers(0, size - 1))
@@ -122,7 +122,7 @@ def test_a_proof_of_anything_else_is_refused(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_proof_that_a_tree_extends_another_one_is_refused(data: st.DataObject) -> None:
     new = data.draw(st.integers(2, 300))
     old = data.draw(st.integers(1, new - 1))
@@ -159,7 +159,7 @@ def test_equal_and_empty_trees_need_no_proof_and_take_none() -> None:
 
 
 @given(st.lists(st.integers(0, 1500), max_size=8).map(sorted))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_tiles_do_not_depend_on_how_the_tree_grew(steps: list[int]) -> None:
     assert grown(LEAVES[:1500], steps) == grown(LEAVES[:1500])
 
