@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench import photos
+from bench import intake, photos
 from bench.peers import OURS, PROGRAMS, Answer
 from gateway.cli import sample
 
@@ -185,6 +185,7 @@ def _table(sizes: tuple[int, ...], rounds: int, folder: Path) -> Iterator[str]:
         yield f"time grows from {small} to {large} triangles with the power {growth:.2f}"
     yield from _ascii_row(folder)
     yield from _photo_rows()
+    yield from intake.rows(rounds)
 
 
 def main() -> None:

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.inspection.grouping import sums
 from gateway.inspection.inspect import inspect
 from gateway.inspection.measure import measure
-from gateway.inspection.openings import openings
 from gateway.inspection.read import read
 from gateway.inspection.report import Limits
 from gateway.inspection.surface import measure_sizes
@@ -41,9 +39,6 @@ def ours(path: Path) -> Answer:
     """The list, and nothing beyond it."""
     mesh = read(path.read_bytes(), _LIMITS)
     shape, sizes = topology(mesh.corners), measure_sizes(mesh.corners)
-    component = shape.component.take(shape.tails[: len(shape.whole)])
-    areas = sums(component, sizes.areas[shape.whole], shape.components)
-    openings(mesh.corners, shape, areas)
     _ = [(axis.min(), axis.max()) for axis in mesh.corners]
     _ = shape.non_manifold_edges, shape.inconsistent_edges
     area = float(sizes.areas.sum(dtype=np.float64))

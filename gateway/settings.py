@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         "local", description="where controller keys live; chosen before init"
     )
     openbao_address: str = Field(
-        "", description="the OpenBao or Vault server: https://, or http:// on this machine"
+        "", description="the OpenBao server: https://, or http:// on this machine"
     )
     openbao_mount: str = Field(
         "kluis", description="path on it; the engines are MOUNT/transit and MOUNT/kv"

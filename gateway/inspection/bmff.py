@@ -87,6 +87,8 @@ class Heif:
         properties: All that items share, the first one is number 1.
         references: Kind, from which item, to which ones.
         others: Further boxes at the top of the file.
+        left_bytes: How much may still be read: items that lie over one another could be longer
+            together than any memory.
     """
 
     content: bytes = field(repr=False)
@@ -96,6 +98,10 @@ class Heif:
     properties: list[Box] = field(default_factory=list)
     references: list[tuple[bytes, int, list[int]]] = field(default_factory=list)
     others: list[Box] = field(default_factory=list)
+    left_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left_bytes = 2 * len(self.content)
 
     def read_item(self, item: Item) -> bytes:
         """The bytes of an item.
@@ -104,7 +110,8 @@ class Heif:
             UnreadablePhotoError: It lies outside the file, or claims more than there is.
         """
         source = self.idat if item.in_meta else self.content
-        if sum(length for _, length in item.extents) > len(source):
+        self.left_bytes -= sum(length for _, length in item.extents)
+        if self.left_bytes < 0:
             raise UnreadablePhotoError("structure", offset=0)
         for offset, length in item.extents:
             if not length or offset + length > len(source):

@@ -32,11 +32,8 @@ _TILE, _GRID = b"hvc1", b"grid"
 _SHOWN = {b"hvcC", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"colr"}
 _PROFILES = {b"prof", b"rICC"}
 _NUMBERS = b"nclx"
-_SPACES: dict[int, Space] = {
-    1: "srgb",
-    2: "srgb",
-    12: "display_p3",
-}  # colour primaries of ITU-T H.273; 2: not said
+# Colour primaries of ITU-T H.273; 2: not said.
+_SPACES: dict[int, Space] = {1: "srgb", 2: "srgb", 12: "display_p3"}
 _CURVES = {1, 2, 6, 13, 14, 15}  # as bright as sRGB; not so PQ and HLG
 _MORE_PICTURES = {_TILE, _GRID, b"iden", b"iovl", b"jpeg", b"av01", b"tmap"}
 _CONTAINERS = {b"ftyp", b"mdat", b"free", b"skip"}

@@ -51,6 +51,7 @@ _KINDS: tuple[tuple[int, bytes, Removed], ...] = (
 # be repeated, which is padding.
 _FILL = 0xFF
 _BLOCK_BYTES = 1 << 18
+_PADDING = re.compile(rb"\xff+")
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -72,10 +73,9 @@ def strip(content: bytes, limits: Limits) -> Photo:
         position += 2 + len(payload)
         if marker == _SOS:
             end = _end_of_scan(content, position)
+            padded = content[end - 1] == _FILL
             coded = memoryview(content)[position:end]
-            while coded and coded[-1] == _FILL:
-                coded = coded[:-1]
-            jpeg.kept.append(coded)
+            jpeg.kept.append(bytes(coded).rstrip(b"\xff") if padded else coded)
             position = end
     else:
         raise UnreadablePhotoError("structure", offset=position)
@@ -105,14 +105,13 @@ def _end_of_scan(content: bytes, position: int) -> int:
 
 def _marker(content: bytes, position: int) -> tuple[int, int]:
     """The marker at a position, and where it ends."""
-    start = position
-    while content[position : position + 1] == b"\xff":
-        position += 1
-    if position >= len(content):
+    padding = _PADDING.match(content, position)
+    end = padding.end() if padding else position
+    if end >= len(content):
         raise UnreadablePhotoError("cut_short", actual_bytes=len(content))
-    if position == start:
+    if end == position:
         raise UnreadablePhotoError("structure", offset=position)
-    return content[position], position + 1
+    return content[end], end + 1
 
 
 def _payload(content: bytes, position: int) -> bytes:

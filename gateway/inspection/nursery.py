@@ -20,8 +20,7 @@ from gateway.inspection.errors import InspectionCrashedError, InspectionUnavaila
 from gateway.inspection.report import Confinement
 from gateway.inspection.zygote import NUMBER
 
-_START_SECONDS = 30.0
-_WORD_SECONDS = 5.0  # to fork or to reap: both take a millisecond
+_SECONDS = 30.0  # for a word of the zygote; but for its first one they take a millisecond
 # Nothing of our own environment: it may hold secrets. One thread, because memory is counted.
 _ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -118,7 +117,7 @@ class _Zygote:
             undo.callback(ours.close)
             self._socket = ours
             self._lock = threading.Lock()
-            ours.settimeout(_START_SECONDS)
+            ours.settimeout(_SECONDS)
             try:
                 with theirs:
                     self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -134,7 +133,6 @@ class _Zygote:
                 self.reached = read_confinement(ours.recv(ANSWER_BYTES))
             except (OSError, InspectionCrashedError) as error:
                 raise InspectionUnavailableError from error
-            ours.settimeout(_WORD_SECONDS)
             undo.pop_all()
 
     def is_alive(self) -> bool:
@@ -166,10 +164,11 @@ class _Zygote:
                 packet, pidfds, _, _ = socket.recv_fds(
                     self._socket, NUMBER.size, 1, socket.MSG_CMSG_CLOEXEC
                 )
-        except OSError as error:
-            # Its next word would be taken for the answer to another question.
-            self._process.kill()
-            raise InspectionUnavailableError from error
-        if not packet:
-            raise InspectionUnavailableError
-        return NUMBER.unpack(packet)[0], pidfds
+            if packet:
+                return NUMBER.unpack(packet)[0], pidfds
+        except OSError:
+            pass
+        # It is dead; or its next word would be taken for the answer to another question.
+        self._process.kill()
+        self._process.wait()
+        raise InspectionUnavailableError

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gateway.inspection.grouping import occurring, pieces, sums
 from gateway.inspection.mesh import Coordinates
-from gateway.inspection.topology import Topology
+from gateway.inspection.topology import Places, Topology, Vertices
 
 BASE_SHARE = 1 / 8
 CRACK_SHARE = 1 / 50
@@ -54,35 +54,27 @@ def openings(corners: Coordinates, shape: Topology, area_of_component: Measures)
         area_of_component: In mm2.
     """
     tails, heads = shape.tails.take(shape.boundary), shape.heads(shape.boundary)
-    on_border = occurring(np.concatenate((tails, heads)), len(shape.corner_of))
-    number = np.cumsum(on_border) - 1
-    one, other = number.take(tails), number.take(heads)
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    piece, count = pieces(low, high, int(np.count_nonzero(on_border)))
-    loop = piece.take(low)
-
-    points = corners.reshape(3, -1)[:, shape.corner_of]
-    start, end = points[:, tails].astype(np.float64), points[:, heads].astype(np.float64)
-    length = np.sqrt(((end - start) ** 2).sum(axis=0))
+    loop, count = _loops(tails, heads, len(shape.corner_of))
+    start, end = _ends(corners, shape, tails), _ends(corners, shape, heads)
+    length = _length(end - start)
     lengths = sums(loop, length, count)
-    places = np.stack([sums(loop, axis * length, count) for axis in (start + end) / 2])
-    places /= lengths
-    start -= places[:, loop]
-    end -= places[:, loop]
-    vectors = [sums(loop, axis, count) for axis in np.cross(start, end, axis=0)]
-    areas = np.sqrt(np.square(vectors).sum(axis=0)) / 2
-    reach = np.zeros(count)  # squared
-    np.maximum.at(reach, loop, (start**2).sum(axis=0))
+    places = np.empty((3, count))
+    for ours, *ends in zip(places, start, end, strict=True):
+        ours[:] = sums(loop, np.add(*ends) / 2 * length, count) / lengths
+        for one in ends:
+            np.subtract(one, ours.take(loop), out=one)
+    areas = _area_vectors(start, end, loop, count) / 2
+    reach = np.zeros(count)
+    np.maximum.at(reach, loop, _length(start))
 
+    order = np.argsort(-lengths, kind="stable")
     component = np.empty(count, dtype=np.intp)
     component[loop] = shape.component.take(tails)
-    order = np.argsort(-lengths, kind="stable")
     longest = np.full(shape.components, -1)
     longest[component[order[::-1]]] = order[::-1]  # written last, and so kept, is the longest
-    longest = longest[longest >= 0]
-    base = np.zeros(count, dtype=np.bool_)
-    base[longest] = (areas >= BASE_SHARE * area_of_component[component])[longest]
-    crack = ~base & (areas < CRACK_SHARE * np.pi * reach)
+    wide = areas >= BASE_SHARE * area_of_component[component]
+    base = wide & (longest[component] == np.arange(count))
+    crack = ~base & (areas < CRACK_SHARE * np.pi * reach**2)
     return Openings(
         edges=np.bincount(loop, minlength=count)[order],
         lengths=lengths[order],
@@ -91,3 +83,33 @@ def openings(corners: Coordinates, shape: Topology, area_of_component: Measures)
         base=base[order],
         crack=crack[order],
     )
+
+
+def _loops(tails: Vertices, heads: Vertices, vertices: int) -> tuple[Places, int]:
+    """For each boundary edge the number of its border, and how many borders there are."""
+    on_border = occurring(tails, vertices) | occurring(heads, vertices)
+    number = np.cumsum(on_border) - 1
+    one, other = number.take(tails), number.take(heads)
+    piece, count = pieces(np.minimum(one, other), np.maximum(one, other), int(on_border.sum()))
+    return piece.take(one), count
+
+
+def _ends(corners: Coordinates, shape: Topology, vertices: Vertices) -> Coordinates:
+    return corners.reshape(3, -1).take(shape.corner_of.take(vertices), axis=1)
+
+
+def _length(vectors: Coordinates) -> Measures:
+    squares = np.zeros(vectors.shape[1])
+    for axis in vectors:
+        squares += np.square(axis, dtype=np.float64)
+    length: Measures = np.sqrt(squares)
+    return length
+
+
+def _area_vectors(start: Coordinates, end: Coordinates, loop: Places, count: int) -> Measures:
+    """How long twice the area vector of each border is."""
+    squares = np.zeros(count)
+    for y, z in ((1, 2), (2, 0), (0, 1)):
+        squares += sums(loop, start[y] * end[z] - start[z] * end[y], count) ** 2
+    length: Measures = np.sqrt(squares)
+    return length

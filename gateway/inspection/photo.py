@@ -34,9 +34,9 @@ class Photo:
     orientation: int = UPRIGHT
     removed: set[Removed] = field(default_factory=set)
     texts: Texts = field(default_factory=Texts)
-    profile: bytearray = field(default_factory=bytearray)
+    profile: bytearray = field(default_factory=bytearray, repr=False)
     space: colour.Space | None = "srgb"
-    clean: bytes = b""
+    clean: bytes = field(default=b"", repr=False)
     exif_blocks: int = 0
 
     def measure(self, width_px: int, height_px: int, limits: Limits) -> None:

@@ -42,7 +42,7 @@ _ADAM7 = (  # first column and row, step across and down, of each pass
 )
 _MOST_CHUNKS = 1 << 16
 _PIECE_BYTES = 1 << 16
-_INFLATED_BYTES = 1 << 20  # of what is not a pixel
+_PROFILE_BYTES, _TEXT_BYTES = 1 << 20, 1 << 14  # of one of them, inflated
 
 
 def strip(content: bytes, limits: Limits) -> Photo:
@@ -154,8 +154,10 @@ class _Png:
         if kind == b"iCCP":
             name, _, compressed = payload.partition(b"\0")
             self.photo.texts.add(name, "latin-1")
-            # What cannot be inflated is still a profile, an unknown one.
-            self.photo.drop_profile(_inflate(compressed[1:]) or name or kind)
+            # What cannot be inflated is still a profile, an unknown one; a second one breaks the
+            # rules (PNG 11.3.2.3), and makes the first one unknown.
+            known = b"" if self.photo.profile else _inflate(compressed[1:], _PROFILE_BYTES)
+            self.photo.drop_profile(known or name or kind)
             return
         self.photo.removed.add(_KINDS.get(kind, "application"))
         if kind in {b"tEXt", b"zTXt", b"iTXt"}:
@@ -206,16 +208,16 @@ def _text(kind: bytes, payload: bytes) -> tuple[bytes, str]:
     if kind == b"tEXt":
         return keyword + b" " + rest, "latin-1"
     if kind == b"zTXt":
-        return keyword + b" " + _inflate(rest[1:]), "latin-1"
+        return keyword + b" " + _inflate(rest[1:], _TEXT_BYTES), "latin-1"
     language, _, text = rest[2:].partition(b"\0")
     translated, _, text = text.partition(b"\0")
-    text = _inflate(text) if rest[:1] == b"\1" else text
+    text = _inflate(text, _TEXT_BYTES) if rest[:1] == b"\1" else text
     return b" ".join((keyword, language, translated, text)), "utf-8"
 
 
-def _inflate(compressed: bytes) -> bytes:
+def _inflate(compressed: bytes, most: int) -> bytes:
     """A profile or text as far as it can be read."""
     try:
-        return zlib.decompressobj().decompress(compressed, _INFLATED_BYTES)
+        return zlib.decompressobj().decompress(compressed, most)
     except zlib.error:
         return b""

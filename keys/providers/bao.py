@@ -1,4 +1,4 @@
-"""A small client of the HTTP API of OpenBao (and Vault): logs in, stays logged in, fails closed.
+"""A small client of the HTTP API of OpenBao: logs in, stays logged in, fails closed.
 
 What cannot be answered now (sealed, unreachable, silent, at fault) is a ProviderUnavailableError,
 what is not allowed a ProviderRefusedError. No token, and no word of an answer, is in either.
@@ -34,6 +34,7 @@ SEALED = 503  # also a node without an active one
 
 _LOGIN_REMEDY = "check the credential that the settings name, and that it has not expired"
 _RIGHTS_REMEDY = "grant the policy that docs/operations.md shows"
+_MOUNT_REMEDY = "mount the engines as docs/operations.md shows, or check openbao_mount"
 _WAIT = "it is tried again by itself once it answers"
 
 
@@ -112,7 +113,7 @@ class BaoClient:
         if status == FORBIDDEN:
             raise ProviderRefusedError("permission denied", _RIGHTS_REMEDY)
         if status == NOT_FOUND and document.get("errors"):
-            raise ProviderRefusedError("nothing is mounted there", _RIGHTS_REMEDY)
+            raise ProviderRefusedError("nothing is mounted there", _MOUNT_REMEDY)
         return Answer(status, document.get("data") or {})
 
     async def check(self) -> None:

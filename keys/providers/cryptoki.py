@@ -261,7 +261,7 @@ class Token:
         if self._refused:
             raise self._locked_out()
         try:
-            pin = self._pin_file.read_text("utf-8").rstrip("\n")
+            pin = self._pin_file.read_text("utf-8").partition("\n")[0]
         except (OSError, UnicodeDecodeError):
             pin = ""
         if not pin:

@@ -1,4 +1,4 @@
-"""Controller keys in the transit engine of an OpenBao (or Vault) server: they never leave it.
+"""Controller keys in the transit engine of an OpenBao server: they never leave it.
 
 One transit key per controller and version, so that destroying a version is deleting its key
 (docs/adr/0016-a-transit-key-per-version.md). Which versions there are, were and are going stands

@@ -109,6 +109,8 @@ async def test_a_controller_key_never_leaves_the_token(hsm: Pkcs11Hsm, token: So
             Attribute.LOCAL: True,
             Attribute.WRAP: False,
             Attribute.DERIVE: False,
+            Attribute.COPYABLE: False,
+            Attribute.MODIFIABLE: False,
             Attribute.VALUE_LEN: 32,
         }.items():
             assert key[attribute] == expected, attribute
@@ -195,6 +197,14 @@ async def test_a_key_that_another_process_destroyed_opens_nothing(
     with pytest.raises(UnknownKeyVersionError):
         await hsm.unwrap(1, wrapped, CASE)
     assert await hsm.versions("practice") == frozenset()
+
+
+async def test_a_version_whose_handle_is_known_is_forgotten_as_well(hsm: Pkcs11Hsm) -> None:
+    wrapped = await hsm.wrap(1, SECRET, CASE)
+    assert await hsm.unwrap(1, wrapped, CASE) == SECRET
+    await hsm.forget("practice", 1)
+    with pytest.raises(UnknownKeyVersionError):
+        await hsm.unwrap(1, wrapped, CASE)
 
 
 async def test_processes_that_create_a_version_at_once_lose_nothing(token: SoftHsm) -> None:

@@ -108,6 +108,17 @@ async def test_a_module_that_was_initialised_anew_is_entered_again(
     assert await hsm.unwrap(1, wrapped, CASE) == SECRET
 
 
+async def test_a_handle_that_names_another_object_by_now_proves_no_login(hsm: Pkcs11Hsm) -> None:
+    def mix_up(login: Login) -> Login:
+        found = login.find("kluis/controller/practice")
+        login.roots = [key for key in found if isinstance(key, pkcs11.SecretKey)]
+        return login
+
+    mixed_up = await hsm._token.run(mix_up)
+    assert await hsm.versions("practice") == {1}
+    assert await hsm._token.run(lambda login: login) is not mixed_up
+
+
 async def test_a_closed_provider_has_no_session(hsm: Pkcs11Hsm, token: SoftHsm) -> None:
     await hsm.close()
     await hsm.close()
@@ -156,6 +167,14 @@ async def test_a_module_that_cannot_be_loaded_is_named(
     with pytest.raises(ProviderRefusedError, match="pkcs11_module") as caught:
         await Pkcs11Hsm(module, LABEL, token.pin_file).check()
     assert str(module) in str(caught.value)
+
+
+async def test_the_pin_is_the_first_line_of_its_file(token: SoftHsm) -> None:
+    await token.set_up()
+    token.pin_file.write_text(f"{PIN}\nof the user\n")
+    hsm = token.provider()
+    await hsm.check()
+    await hsm.close()
 
 
 async def test_a_token_that_nobody_has_is_named(token: SoftHsm) -> None:

@@ -5,6 +5,7 @@ import base64
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from keys.errors import (
     UnknownKeyVersionError,
     UnsealError,
 )
-from keys.providers.bao import BaoClient, TokenFile
+from keys.providers.bao import Answer, BaoClient, TokenFile
 from keys.providers.openbao import POLICY, OpenBao, _owner
 from keys.secret import SecretKey
 from tests.openbao import SIGNING, BaoMount
@@ -91,6 +92,34 @@ async def test_creating_and_destroying_at_once_leaves_no_key_outside_the_record(
         await provider.destroy("practice", version)
         assert mount.keys() == set()
         assert await other.versions("practice") == frozenset()
+
+
+async def test_a_version_that_is_destroyed_while_it_is_made_stays_without_a_key(
+    provider: OpenBao, other: OpenBao, mount: BaoMount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = BaoClient.request
+
+    async def late(client: BaoClient, method: str, path: str, *body: Any) -> Answer:
+        if client is provider._client and path.endswith("transit/keys/c.practice.1"):
+            await other.destroy("practice", 1)
+        return await whole(client, method, path, *body)
+
+    monkeypatch.setattr(BaoClient, "request", late)
+    with pytest.raises(UnknownKeyVersionError):
+        await provider.create("practice", 1)
+    monkeypatch.undo()
+
+    assert mount.keys() == set()
+    assert await provider.versions("practice") == frozenset()
+
+
+async def test_two_changes_at_once_are_both_kept(provider: OpenBao, other: OpenBao) -> None:
+    await provider.create("practice", 1)
+    for version in range(1, 11):
+        await asyncio.gather(
+            provider.destroy("practice", version), other.create("practice", version + 1)
+        )
+        assert await provider.versions("practice") == {version + 1}
 
 
 async def test_destroying_at_once_is_destroying(
@@ -203,10 +232,14 @@ async def test_a_mount_where_nothing_is_set_up_says_so(mount: BaoMount) -> None:
     await provider.close()
 
 
-async def test_a_mount_that_is_not_there_is_no_mount_without_keys(mount: BaoMount) -> None:
-    elsewhere = OpenBao(BaoClient(mount.server.address, mount.role), "elsewhere")
+async def test_a_mount_that_is_not_there_is_no_mount_without_keys(
+    mount: BaoMount, tmp_path: Path
+) -> None:
+    (tmp_path / "root").write_text(mount.server.root_token)  # others may not even ask
+    login = TokenFile(tmp_path / "root")
+    elsewhere = OpenBao(BaoClient(mount.server.address, login), "elsewhere")
     for attempt in (elsewhere.versions("practice"), elsewhere.signing_key("log")):
-        with pytest.raises(ProviderRefusedError, match="policy"):
+        with pytest.raises(ProviderRefusedError, match="nothing is mounted there"):
             await attempt
     await elsewhere.close()
 
