@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 PEERS  := .venv-peers
 DEMO   ?= ./demo
 JOBS   ?= 3
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check bench-inspect bench-log format lock clean
+.PHONY: help install develop demo test check fuzz mutants bench-inspect bench-log format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +48,12 @@ $(PEERS)/.installed: requirements-bench.lock pyproject.toml
 	$(PEERS)/bin/pip install --quiet --require-hashes -r requirements-bench.lock
 	$(PEERS)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+fuzz: develop ## coverage-guided fuzzing of every reader, FUZZ_SECONDS each, two at a time
+	$(BIN)/python -m fuzz $(FUZZ_SECONDS)
+
+mutants: develop ## changed readers that the tests must notice (takes an hour)
+	$(BIN)/python -m tests.mutants $(MODULES)
 
 bench-inspect: $(PEERS)/.installed ## inspection against trimesh, VTK, MeshLib, Open3D, PyMeshLab, piexif
 	$(PEERS)/bin/python -m bench.inspect

@@ -5,7 +5,8 @@
 Every program has a process of its own and takes its turn, so that a machine that slows down slows
 all of them down; medians, and the memory that the report takes beyond the program itself. The
 scans are generated arches; a real one is taken as well if it is there. Programs that are not
-installed are named and left out.
+installed are named and left out. On a machine that others use, the time that processors were busy
+says more than the clock.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ class Turn:
 
     Attributes:
         seconds: How long it took, from the file on disk.
+        busy: Seconds of all processors.
         peak_mib: Resident memory at its highest, beyond what it was before.
         answer: What it found.
     """
 
     seconds: float
+    busy: float
     peak_mib: float
     answer: Answer
 
@@ -59,10 +62,10 @@ def _serve(name: str, channel: Connection) -> None:
         while True:
             path = Path(channel.recv())
             _RESET.write_text("5")  # proc(5): sets the peak back to what is resident now
-            before, begin = _resident("VmRSS"), time.perf_counter()
+            before, begin, idle = _resident("VmRSS"), time.perf_counter(), time.process_time()
             answer = work(path)
-            seconds = time.perf_counter() - begin
-            channel.send(Turn(seconds, (_resident("VmHWM") - before) / 1024, answer))
+            seconds, busy = time.perf_counter() - begin, time.process_time() - idle
+            channel.send(Turn(seconds, busy, (_resident("VmHWM") - before) / 1024, answer))
     except ImportError:
         channel.send(None)
     except EOFError:
@@ -112,17 +115,22 @@ def compare(path: Path, rounds: int) -> dict[str, list[Turn]]:
 
 
 def _rows(title: str, turns: dict[str, list[Turn]], triangles: int) -> Iterator[str]:
-    yield f"{title:34}{'ms':>8}{'MiB':>7}{'of ours':>9}"
-    first, judge = _median(turns[OURS]), turns.get("trimesh")
+    yield f"{title:34}{'ms':>8}{'of ours':>9}{'busy ms':>9}{'of ours':>9}{'MiB':>6}"
+    first, first_busy = _median(turns[OURS]), _median_busy(turns[OURS])
+    judge = turns.get("trimesh")
     for name, all_turns in turns.items():
-        seconds, peak = _median(all_turns), max(turn.peak_mib for turn in all_turns)
+        seconds, busy = _median(all_turns), _median_busy(all_turns)
+        peak = max(turn.peak_mib for turn in all_turns)
         goal = GOALS.get(name, {}).get(triangles)
         remark = "" if goal is None else f"   (goal {goal:g})"
         if name == OURS and judge:
             share = peak / max(turn.peak_mib for turn in judge)
             remark = f"   {share:.2f} of trimesh's memory (goal {MEMORY_GOAL})"
         remark += "".join(_differs(turns[OURS][0].answer, all_turns[0].answer))
-        yield f"  {name:32}{1000 * seconds:8.0f}{peak:7.0f}{seconds / first:9.1f}{remark}"
+        times = (
+            f"{1000 * seconds:8.0f}{seconds / first:9.1f}{1000 * busy:9.0f}{busy / first_busy:9.1f}"
+        )
+        yield f"  {name:32}{times}{peak:6.0f}{remark}"
     for name in PROGRAMS.keys() - turns.keys():
         yield f"  {name:32}not installed"
 
@@ -138,6 +146,10 @@ def _differs(ours: Answer, theirs: Answer) -> Iterator[str]:
 
 def _median(turns: list[Turn]) -> float:
     return statistics.median(turn.seconds for turn in turns)
+
+
+def _median_busy(turns: list[Turn]) -> float:
+    return statistics.median(turn.busy for turn in turns)
 
 
 def _ascii_row(folder: Path) -> Iterator[str]:
@@ -157,13 +169,13 @@ def _ascii_row(folder: Path) -> Iterator[str]:
     )
     yield f"ASCII STL, {ASCII_TRIANGLES} triangles"
     yield f"  {OURS:32}{1000 * one:8.0f}"
-    yield f"  {'trimesh':32}{1000 * other:8.0f}{'':7}{other / one:9.1f}   (goal {ASCII_GOAL:g})"
+    yield f"  {'trimesh':32}{1000 * other:8.0f}{other / one:9.1f}   (goal {ASCII_GOAL:g})"
 
 
 def _photo_rows() -> Iterator[str]:
     for row in photos.rows():
         yield f"{row.what:34}{row.ours_ms:8.2f}"
-        yield f"  {row.peer:32}{row.peer_ms:8.2f}{'':7}{row.factor:9.1f}"
+        yield f"  {row.peer:32}{row.peer_ms:8.2f}{row.factor:9.1f}"
 
 
 def _table(sizes: tuple[int, ...], rounds: int, folder: Path) -> Iterator[str]:

@@ -30,6 +30,7 @@ def phone() -> bytes:
 
 PHONE = phone()
 HEIF = bmff.read_heif(PHONE)
+CONTENTS = {key: HEIF.read_item(item) for key, item in HEIF.items.items()}
 
 
 def rewritten(*, wide: bool, in_meta: bool, pieces: int = 1, base: int = 0) -> bytes:
@@ -42,11 +43,10 @@ def rewritten(*, wide: bool, in_meta: bool, pieces: int = 1, base: int = 0) -> b
         base: What each place is counted from, as far as the form allows.
     """
     number = ">I" if wide else ">H"
-    contents = {key: HEIF.read_item(item) for key, item in HEIF.items.items()}
 
     def places(start: int) -> bytes:
         entries = b""
-        for key, content in contents.items():
+        for key, content in CONTENTS.items():
             cuts = [len(content) * piece // pieces for piece in range(pieces + 1)]
             extents = b"".join(
                 struct.pack(">QQQ", 7, start + begin - base, end - begin)
@@ -55,7 +55,7 @@ def rewritten(*, wide: bool, in_meta: bool, pieces: int = 1, base: int = 0) -> b
             method, count = int(in_meta), len(cuts) - 1
             entries += struct.pack(number + "HHQH", key, method, 0, base, count) + extents
             start += len(content)
-        listed = struct.pack(number, len(contents))
+        listed = struct.pack(number, len(CONTENTS))
         return full(b"iloc", 2 if wide else 1, 0, b"\x88\x88", listed, entries)
 
     kinds = [
@@ -87,10 +87,10 @@ def rewritten(*, wide: bool, in_meta: bool, pieces: int = 1, base: int = 0) -> b
         box(
             b"iprp",
             ipco,
-            full(b"ipma", int(wide), int(wide), struct.pack(">I", len(contents)), associations),
+            full(b"ipma", int(wide), int(wide), struct.pack(">I", len(CONTENTS)), associations),
         ),
     )
-    joined = b"".join(contents.values())
+    joined = b"".join(CONTENTS.values())
     brands = PHONE[:28]
     if in_meta:
         return brands + full(b"meta", 0, 0, *parts, places(0), box(b"idat", joined))

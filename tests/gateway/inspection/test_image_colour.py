@@ -216,3 +216,12 @@ def test_a_damaged_profile_is_recognised_or_not_and_nothing_else(at: int, value:
 @given(st.binary(max_size=400))
 def test_random_bytes_are_no_known_profile(content: bytes) -> None:
     assert colour.recognise(content) is None
+
+
+@pytest.mark.parametrize(("foot", "space"), [(2 * 0.107, None), (0.428, "display_p3")])
+def test_the_straight_foot_of_a_curve_counts_where_it_reaches_to_a_half(
+    foot: float, space: colour.Space | None
+) -> None:
+    numbers = (2.4, 1 / 1.055, 0.055 / 1.055, foot, 0.9)
+    curve = struct.pack(">4s4xHH5i", b"para", 3, 0, *(round(65536 * each) for each in numbers))
+    assert colour.recognise(tagged(P3, rTRC=curve)) == space

@@ -9,7 +9,7 @@ import pytest
 from keys.errors import ProviderUnavailableError
 from storage import files
 from tests.gateway.ground import SQLITE
-from tests.house import SCAN, House
+from tests.house import SCAN, WAIT_SECONDS, House
 
 pytestmark = SQLITE
 
@@ -27,9 +27,10 @@ async def test_a_file_that_arrives_before_an_outage_is_inspected_after_it(
     case_id = await house.dentist.new_case()
     address, file_id = await house.dentist.begin_upload(case_id, len(SCAN))
     assert (await house.dentist.append(address, 0, SCAN)).status == 204
-    for _ in range(2):
-        await asked.wait()
-        asked.clear()
+    async with asyncio.timeout(WAIT_SECONDS):
+        for _ in range(2):
+            await asked.wait()
+            asked.clear()
     async with house.rooms.main.reading() as connection:
         waiting = await files.get(connection, file_id)
     monkeypatch.undo()
