@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 _Eights = npt.NDArray[np.uint64]
 
 NO_INTEGER = -(2**31)
-_BLOCK = 1 << 15  # words at a time: the temporaries of one block stay in the cache
+_BLOCK = 1 << 16  # words at a time: the temporaries of one block stay in the cache
 _BLOCK_BYTES = 1 << 18
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _LONGEST_NUMBER = 64

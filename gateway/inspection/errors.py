@@ -138,7 +138,7 @@ class UnreadableScanError(InspectionError):
         ),
         "polygon": Words(
             "Face {face} is neither a triangle nor a convex polygon of at most 64 corners.",
-            "Vlak {face} is geen driehoek en geen convexe veelhoek met hooguit 64 hoeken.",
+            "Vlak {face} is geen driehoek en geen bolle veelhoek met hooguit 64 hoeken.",
         ),
         "corner": Words(
             "Face {face} has a corner that is not among the points of the file.",

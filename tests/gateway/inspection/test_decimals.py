@@ -132,3 +132,29 @@ def test_where_the_blocks_end_makes_no_difference(
     assert read_decimals(words).tolist()[:2] == [1.5, -2.0]
     assert np.isnan(read_decimals(words)).tolist() == [False, False, True, False, False]
     assert read_integers(words).tolist() == [NO_INTEGER, -2, *[NO_INTEGER] * 3]
+
+
+USUAL = st.one_of(
+    st.just(0.0), st.floats(2**-17, 2**17, width=32), st.floats(-(2**17), -1, width=32)
+)
+FORMS = ["{:.6f}", "{:.6e}", "{:.9g}", "{!r}", "{:.3f}", "{:.8E}", "{:+.4f}", "{:.0f}"]
+
+
+@given(st.lists(USUAL, min_size=1), st.sampled_from(FORMS))
+@example([1.5e-6, 99999.25], "{:.6e}")
+@example([12345678.0, 0.1], "{:.0f}")
+def test_what_programs_write_is_settled_without_python_s_float(
+    values: list[float], form: str
+) -> None:
+    words = split(" ".join(form.format(value) for value in values).encode())
+    assert decimals._settle(words)[1].all()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \r\n\t", "\n\n  ", "\r \n"])
+def test_every_way_to_end_a_line_ends_it(end: str) -> None:
+    words = split(f"a b{end}c  d\re{end}f".encode())
+    assert words.breaks().tolist() == [False, True, False, False, True, True]
+
+
+def test_a_number_of_64_letters_is_the_longest() -> None:
+    assert read(["1" * 64, "0." + "1" * 62]) == [expected("1" * 64), expected("0." + "1" * 62)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.inspection.canonical import STL_TRIANGLE, canonical
-from gateway.inspection.errors import UnreadableScanError
+from gateway.inspection.errors import InspectionError, UnreadableScanError
 from gateway.inspection.read import read
 from gateway.inspection.report import Limits
 from tests.scans import Triangles, ascii_stl, binary_stl, cube
@@ -67,3 +67,20 @@ def test_a_facet_may_not_begin_in_one_solid_and_end_in_another() -> None:
     with pytest.raises(UnreadableScanError) as caught:
         read(content, LIMITS)
     assert caught.value.numbers == {"line": 7}
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "code"),
+    [
+        (83, 0, "not_a_scan"),
+        (84, 1, "unreadable_scan"),
+        (84, 2_500_000, "unreadable_scan"),
+        (84, 2_500_001, "not_a_scan"),
+    ],
+)
+def test_a_count_within_the_limit_is_that_of_a_damaged_scan(
+    size: int, count: int, code: str
+) -> None:
+    with pytest.raises(InspectionError) as caught:
+        read((bytes(80) + count.to_bytes(4, "little"))[:size], LIMITS)
+    assert caught.value.code == code
