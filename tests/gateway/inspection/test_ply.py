@@ -346,3 +346,10 @@ def test_a_jumble_of_a_header_is_refused_and_nothing_else_happens(
     except InspectionError:
         return
     assert mesh.triangles  # by luck a well-formed one
+
+
+def test_a_face_of_64_corners_is_the_largest() -> None:
+    turns = np.arange(64) * (2 * np.pi / 64)
+    places = [f"{np.cos(turn):.6f} {np.sin(turn):.6f} 0" for turn in turns]
+    face = "64 " + " ".join(map(str, range(64)))
+    assert read(text(XYZ, LIST, [*places, "", face]), LIMITS).triangles == 62
