@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from gateway.inspection import worker, zygote
 from gateway.inspection.inspect import inspect
 from gateway.inspection.report import Kind, Limits, Result, ScanReport
+from gateway.inspection.workers import worker, zygote
 
 _TWO = 2  # triangles at an edge of a surface
 

@@ -28,7 +28,7 @@ from aiohttp import ClientSession
 from bench.peers import ours_in_full
 from gateway import app, serve
 from gateway.cli import sample
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.settings import Settings, load
 
 API = "/api/v1"

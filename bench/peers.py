@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from gateway.inspection.inspect import inspect
-from gateway.inspection.measure import measure
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
-from gateway.inspection.surface import measure_sizes
-from gateway.inspection.topology import topology
+from gateway.inspection.scans.measure import measure
+from gateway.inspection.scans.read import read
+from gateway.inspection.scans.surface import measure_sizes
+from gateway.inspection.scans.topology import topology
 
 _TWO = 2  # triangles at an edge of a surface
 _LIMITS = Limits(triangles=10_000_000)

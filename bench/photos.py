@@ -20,7 +20,7 @@ import piexif
 from PIL import Image
 
 from gateway.cli import sample
-from gateway.inspection import image, jpeg, sight
+from gateway.inspection.photos import image, jpeg, sight
 from gateway.inspection.report import Limits
 
 _SIZE_PX = (4032, 3024)

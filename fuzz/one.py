@@ -14,10 +14,11 @@ import atheris
 import pillow_heif
 
 with atheris.instrument_imports(include=["gateway.inspection"]):
-    from gateway.inspection import ascii_stl, heic, jpeg, obj, ply, ply_header, png, stl
     from gateway.inspection.errors import InspectionError
-    from gateway.inspection.mesh import check_coordinates
+    from gateway.inspection.photos import heic, jpeg, png
     from gateway.inspection.report import Limits
+    from gateway.inspection.scans import ascii_stl, obj, ply, ply_header, stl
+    from gateway.inspection.scans.mesh import check_coordinates
 
 from PIL import Image
 

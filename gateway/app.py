@@ -22,7 +22,7 @@ from gateway.cosigning import Cosigning, Witness
 from gateway.exports.sink import SyslogSink
 from gateway.exports.syslog import Receiver
 from gateway.ids import new_id, now
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.intake.inspector import Inspector
 from gateway.intake.sweep import Sweeper
 from gateway.intake.uploads import Uploads

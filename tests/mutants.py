@@ -29,14 +29,14 @@ import trimesh  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
-    "stl": ("stl_left_out", "stl"),
-    "ascii_stl": ("stl_left_out", "stl"),
-    "decimals": ("decimals",),
-    **dict.fromkeys(("ply_header", "ply_body", "ply"), ("ply",)),
-    "polygons": ("ply", "obj"),
-    "obj": ("obj",),
-    "canonical": ("stl_left_out", "ply"),
-    **dict.fromkeys(("jpeg", "png", "exif"), ("image", "image_texts")),
+    "scans.stl": ("stl_left_out", "stl"),
+    "scans.ascii_stl": ("stl_left_out", "stl"),
+    "scans.decimals": ("decimals",),
+    **dict.fromkeys(("scans.ply_header", "scans.ply_body", "scans.ply"), ("ply",)),
+    "scans.polygons": ("ply", "obj"),
+    "scans.obj": ("obj",),
+    "scans.canonical": ("stl_left_out", "ply"),
+    **dict.fromkeys(("photos.jpeg", "photos.png", "photos.exif"), ("image", "image_texts")),
 }
 UNCHANGED = "0: nothing"
 AT_A_TIME, SECONDS, ENOUGH = 2, 120, 0.9
@@ -122,7 +122,7 @@ def run(name: str, code: CodeType, tests: Sequence[str]) -> int:
 
 def survivors(name: str) -> tuple[int, list[str]]:
     """How many mutants a module has, and which of them pass the tests."""
-    source = (ROOT / f"gateway/inspection/{name}.py").read_text("utf-8")
+    source = (ROOT / f"gateway/inspection/{name.replace('.', '/')}.py").read_text("utf-8")
     running: dict[int, str] = {}
     total, alive = 0, []
     whole = UNCHANGED, compile(source, name, "exec")
@@ -159,7 +159,7 @@ def main() -> int:
         lines = [
             f"{name}: {count - len(alive)} of {count} killed, {time.monotonic() - begun:.0f} s"
         ]
-        lines += [f"  gateway/inspection/{name}.py:{change}" for change in alive]
+        lines += [f"  gateway.inspection.{name}:{change}" for change in alive]
         print("\n".join(lines), flush=True)  # noqa: T201 - a command
     return int(killed < ENOUGH * total)
 

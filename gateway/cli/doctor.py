@@ -21,7 +21,7 @@ from gateway.cli.output import Output, size, table
 from gateway.cli.passphrase import at_hand
 from gateway.errors import GatewayError
 from gateway.inspection.errors import InspectionUnavailableError
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.intake.clamav import Clamd
 from gateway.settings import Settings, load
 from keys.errors import KeysError

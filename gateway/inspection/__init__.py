@@ -1,6 +1,7 @@
 """Untrusted bytes, looked at by a process that has nothing to lose.
 
-`pool.WorkerPool` is the way in. It hands one file to one confined worker (`worker`), which runs
-`inspect` and answers with a report and the clean file; the worker then dies. `errors` names every
-refusal, `report` every answer. Nothing is imported here: a worker would pay for it at each start.
+`workers.pool.WorkerPool` is the way in. It hands one file to one confined process, which runs
+`inspect` and answers with a report, the clean file and a picture; then it dies. `scans` and
+`photos` read, measure and draw; `errors` names every refusal, `findings` every piece of advice,
+`report` every answer. Nothing is imported here: a worker would pay for it at each start.
 """

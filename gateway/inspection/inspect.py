@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from gateway.inspection import canonical, image
-from gateway.inspection.measure import measure
-from gateway.inspection.picture import picture
-from gateway.inspection.read import read
+from gateway.inspection.photos import image
 from gateway.inspection.report import TEXTS, TEXTS_BYTES, Kind, Limits, Result
+from gateway.inspection.scans import canonical
+from gateway.inspection.scans.measure import measure
+from gateway.inspection.scans.picture import picture
+from gateway.inspection.scans.read import read
 
 
 def inspect(kind: Kind, content: bytes, limits: Limits) -> Result:

@@ -37,9 +37,9 @@ from gateway.inspection.errors import (
     InspectionError,
     InspectionUnavailableError,
 )
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Kind as InspectionKind
 from gateway.inspection.report import Limits
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.intake.clamav import Clamd
 from gateway.intake.parts import part_context
 from gateway.intake.remarks import IdentifiersRemoved, Remark, sent_before, with_remarks

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.cli import sample
-from gateway.inspection.canonical import canonical
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
+from gateway.inspection.scans.canonical import canonical
+from gateway.inspection.scans.read import read
 
 pytestmark = pytest.mark.slow
 

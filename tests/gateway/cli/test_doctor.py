@@ -13,8 +13,8 @@ from aiohttp import http_parser
 
 from gateway.cli import doctor
 from gateway.cli.doctor import GiB
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Confinement
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.settings import load
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring

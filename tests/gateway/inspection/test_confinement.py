@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.inspection import seccomp
 from gateway.inspection.errors import InspectionError
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Confinement, Limits
+from gateway.inspection.workers import seccomp
+from gateway.inspection.workers.pool import WorkerPool
 from tests.gateway.inspection.test_pool import OBEDIENT, REFUSES, children, zygote
 
 DEEDS = {
@@ -48,7 +48,11 @@ numbers = {name: outcome(deed) for name, deed in DEEDS.items()} | {"triangles": 
 answer = {"code": "too_many_triangles", "reason": "triangles", "numbers": numbers}
 say(frame(json.dumps(answer).encode()))
 """
-OPENED = OBEDIENT + "from gateway.inspection import seccomp\nseccomp.allow = lambda _: False\n"
+OPENED = (
+    OBEDIENT
+    + "from gateway.inspection.workers import seccomp\n"
+    + "seccomp.allow = lambda _: False\n"
+)
 
 
 async def outcomes(program: str) -> dict[str, float]:

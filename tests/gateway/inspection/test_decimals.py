@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.inspection import decimals
-from gateway.inspection.decimals import NO_INTEGER, read_decimals, read_integers, split
+from gateway.inspection.scans import decimals
+from gateway.inspection.scans.decimals import NO_INTEGER, read_decimals, read_integers, split
 
 GRAMMAR = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

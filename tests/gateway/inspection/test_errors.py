@@ -6,11 +6,11 @@ from typing import get_args
 
 import pytest
 
-from gateway.inspection.answer import ANSWER_BYTES, read_answer, read_result
 from gateway.inspection.errors import PROBLEMS, InspectionCrashedError, InspectionError, Words
 from gateway.inspection.findings import FINDINGS, Finding, FindingCode
 from gateway.inspection.inspect import inspect
 from gateway.inspection.report import Limits, Report, Result, ScanReport
+from gateway.inspection.workers.answer import ANSWER_BYTES, read_answer, read_result
 from tests.scans import binary_stl, cube, jpeg
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.inspection.errors import InspectionError
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Kind, Limits
+from gateway.inspection.workers.pool import WorkerPool
 from tests.gateway.inspection.hostile import ASCII, BINARY, OBJ, PHOTOS, PLY, SET, Hostile
 from tests.scans import ascii_stl, binary_stl, corpus, cube, jpeg
 
@@ -15,7 +15,7 @@ from tests.scans import ascii_stl, binary_stl, corpus, cube, jpeg
 SECONDS, CLOCK_SECONDS, MEMORY_BYTES = 5, 300, 512 << 20
 ZYGOTE = f"""
 import sys
-from gateway.inspection import worker, zygote
+from gateway.inspection.workers import worker, zygote
 worker.warm_up()
 zygote.serve(worker.work, int(sys.argv[1]), {SECONDS})
 """

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from gateway.cli import sample
-from gateway.inspection import colour, image, jpeg, png
 from gateway.inspection.errors import (
     InspectionError,
     NotAPhotoError,
     TooManyPixelsError,
     UnreadablePhotoError,
 )
+from gateway.inspection.photos import colour, image, jpeg, png
 from gateway.inspection.report import Limits, PhotoReport
 from tests import scans
 from tests.scans import CANARY, chunk, corpus, picture, segment

@@ -7,8 +7,8 @@ import struct
 import pillow_heif
 import pytest
 
-from gateway.inspection import bmff, image
 from gateway.inspection.errors import InspectionError, UnreadablePhotoError
+from gateway.inspection.photos import bmff, image
 from gateway.inspection.report import Limits
 from tests.scans import picture
 

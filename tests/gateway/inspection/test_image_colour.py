@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from gateway.inspection import colour, image
+from gateway.inspection.photos import colour, image
 from gateway.inspection.report import Limits, PhotoReport
 from tests.scans import CANARY, chunk, picture, segment
 

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gateway.inspection import bmff, colour, heic, image
 from gateway.inspection.errors import (
     InspectionError,
     NotAPhotoError,
     TooManyPixelsError,
     UnreadablePhotoError,
 )
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.photos import bmff, colour, heic, image
 from gateway.inspection.report import Limits, PhotoReport, Result
+from gateway.inspection.workers.pool import WorkerPool
 from tests.gateway.inspection.test_image import UNDONE, identifying, shown
 from tests.scans import CANARY, exif, picture
 

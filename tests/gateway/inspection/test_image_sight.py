@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from gateway.cli import sample
-from gateway.inspection import image, sight
+from gateway.inspection.photos import image, sight
 from gateway.inspection.report import THUMBNAIL_BYTES, Limits, Result
 from tests import scans
 from tests.gateway.inspection.test_image import UNDONE, identifying

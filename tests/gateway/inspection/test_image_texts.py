@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection import image
-from gateway.inspection.exif import Exif, orientation_alone, read_exif
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.photos import image
+from gateway.inspection.photos.exif import Exif, orientation_alone, read_exif
 from gateway.inspection.report import TEXTS, TEXTS_BYTES, Limits, PhotoReport, Result
 from gateway.inspection.scrub import BASIC
 from gateway.inspection.texts import Texts
+from gateway.inspection.workers.pool import WorkerPool
 from tests import scans
 from tests.scans import chunk, segment
 

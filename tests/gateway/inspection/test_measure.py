@@ -10,15 +10,15 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inspection.answer import ANSWER_BYTES
-from gateway.inspection.canonical import canonical
 from gateway.inspection.findings import Finding
-from gateway.inspection.grouping import BLOCK
-from gateway.inspection.measure import measure
-from gateway.inspection.mesh import Mesh
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits, ScanReport
-from gateway.inspection.surface import edge_lengths
+from gateway.inspection.scans.canonical import canonical
+from gateway.inspection.scans.grouping import BLOCK
+from gateway.inspection.scans.measure import measure
+from gateway.inspection.scans.mesh import Mesh
+from gateway.inspection.scans.read import read
+from gateway.inspection.scans.surface import edge_lengths
+from gateway.inspection.workers.answer import ANSWER_BYTES
 from tests.scans import Triangles, arch, ascii_stl, binary_stl, corpus, cube
 
 LIMITS = Limits()

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.inspection.canonical import canonical
 from gateway.inspection.errors import (
     InspectionError,
     NotAScanError,
@@ -17,8 +16,9 @@ from gateway.inspection.errors import (
     ScanOutOfRangeError,
     TooManyTrianglesError,
 )
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
+from gateway.inspection.scans.canonical import canonical
+from gateway.inspection.scans.read import read
 from tests.gateway.inspection.writers import Rgb, colours, corners, obj
 from tests.scans import CANARY, Triangles, cube
 

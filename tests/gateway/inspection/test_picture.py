@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gateway.inspection import picture as drawing
-from gateway.inspection.mesh import Mesh
-from gateway.inspection.picture import picture
-from gateway.inspection.pose import pose
-from gateway.inspection.read import read
 from gateway.inspection.report import THUMBNAIL_BYTES, Limits
+from gateway.inspection.scans import picture as drawing
+from gateway.inspection.scans.mesh import Mesh
+from gateway.inspection.scans.picture import picture
+from gateway.inspection.scans.pose import pose
+from gateway.inspection.scans.read import read
 from tests.scans import Triangles, arch, binary_stl, corpus, cube
 
 Pixels = npt.NDArray[np.float64]

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.inspection.canonical import canonical, media_type
 from gateway.inspection.errors import (
     InspectionError,
     ScanNotFiniteError,
     TooManyTrianglesError,
 )
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
+from gateway.inspection.scans.canonical import canonical, media_type
+from gateway.inspection.scans.read import read
 from tests.gateway.inspection.writers import Rgb, colours, corners, ply
 from tests.scans import CANARY, Triangles, arch, cube
 

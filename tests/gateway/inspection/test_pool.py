@@ -12,7 +12,6 @@ import pytest
 
 from gateway.cli import sample
 from gateway.inspection import inspect as pure
-from gateway.inspection.answer import read_report
 from gateway.inspection.errors import (
     InspectionCrashedError,
     InspectionError,
@@ -20,8 +19,9 @@ from gateway.inspection.errors import (
     InspectionTimeoutError,
     InspectionUnavailableError,
 )
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Kind, Limits
+from gateway.inspection.workers.answer import read_report
+from gateway.inspection.workers.pool import WorkerPool
 from tests.scans import arch, ascii_stl, binary_stl, corpus, cube, jpeg, png
 
 LIMITS = Limits()
@@ -30,7 +30,7 @@ SCAN = binary_stl(cube())
 # A zygote whose workers do what their file says, where real ones would inspect it.
 OBEDIENT = """
 import ctypes, json, os, resource, signal, struct, sys, time
-from gateway.inspection import zygote
+from gateway.inspection.workers import zygote
 def frame(text): return struct.pack(">I", len(text)) + text
 def work(jobs, answers):
     def say(content): os.write(answers.fileno(), content)

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.inspection import ascii_stl as ascii_module
-from gateway.inspection.canonical import STL_TRIANGLE, canonical
 from gateway.inspection.errors import (
     InspectionError,
     NotAScanError,
@@ -20,9 +18,11 @@ from gateway.inspection.errors import (
     TooManyTrianglesError,
     UnreadableScanError,
 )
-from gateway.inspection.mesh import Mesh
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
+from gateway.inspection.scans import ascii_stl as ascii_module
+from gateway.inspection.scans.canonical import STL_TRIANGLE, canonical
+from gateway.inspection.scans.mesh import Mesh
+from gateway.inspection.scans.read import read
 from tests.scans import CANARY, Triangles, arch, ascii_stl, binary_stl, corpus, cube
 
 LIMITS = Limits()

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.inspection.canonical import STL_TRIANGLE, canonical
 from gateway.inspection.errors import InspectionError, UnreadableScanError
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits
+from gateway.inspection.scans.canonical import STL_TRIANGLE, canonical
+from gateway.inspection.scans.read import read
 from tests.scans import Triangles, ascii_stl, binary_stl, cube
 
 LIMITS = Limits()

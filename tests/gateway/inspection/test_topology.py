@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.inspection import grouping
-from gateway.inspection.topology import fans, flipped, topology
+from gateway.inspection.scans import grouping
+from gateway.inspection.scans.topology import fans, flipped, topology
 from tests.scans import Triangles, arch, cube
 
 Place = tuple[float, ...]

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.inspection.canonical import canonical
-from gateway.inspection.measure import measure
-from gateway.inspection.read import read
 from gateway.inspection.report import Limits, ScanReport
+from gateway.inspection.scans.canonical import canonical
+from gateway.inspection.scans.measure import measure
+from gateway.inspection.scans.read import read
 from tests.scans import Triangles, ascii_stl, binary_stl, corpus, cube
 
 LIMITS = Limits()

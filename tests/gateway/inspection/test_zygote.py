@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gateway.inspection.errors import InspectionError, InspectionUnavailableError
-from gateway.inspection.pool import WorkerPool
 from gateway.inspection.report import Limits
+from gateway.inspection.workers.pool import WorkerPool
 from tests.gateway.inspection.test_pool import (
     HOSTILE,
     OBEDIENT,
@@ -45,7 +45,8 @@ async def test_a_zygote_that_dies_takes_its_worker_along_and_gives_no_verdict(
     tmp_path: Path,
 ) -> None:
     bell = tmp_path / "bell"
-    bound_all_the_same = "\nfrom gateway.inspection.confine import _PR_SET_PDEATHSIG, _prctl\n"
+    bound_all_the_same = "\nfrom gateway.inspection.workers.confine import _prctl"
+    bound_all_the_same += "\nfrom gateway.inspection.workers.confine import _PR_SET_PDEATHSIG\n"
     bound_all_the_same += "zygote.bound = lambda *_, **__: _prctl(_PR_SET_PDEATHSIG, 9)\n"
     program = OBEDIENT + UNCONFINED + bound_all_the_same
     before = children()
@@ -74,7 +75,7 @@ async def test_a_machine_that_forks_no_more_gives_no_verdict_and_keeps_its_zygot
 
 GATEWAY = """
 import asyncio, sys
-from gateway.inspection.pool import WorkerPool
+from gateway.inspection.workers.pool import WorkerPool
 from gateway.inspection.report import Limits
 async def main():
     async with WorkerPool(2, 600, command=sys.argv[2:]) as pool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gateway.inspection.mesh import Mesh
+from gateway.inspection.scans.mesh import Mesh
 from tests.scans import Triangles
 
 Rgb = npt.NDArray[np.uint8]  # (triangles, 3 corners, 3)

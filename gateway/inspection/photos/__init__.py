@@ -1,0 +1,1 @@
+"""Photos: stripped of what identifies, looked at, drawn small."""

@@ -1,0 +1,1 @@
+"""Scans: read strictly, measured, written canonically, drawn."""

@@ -1,0 +1,1 @@
+"""The confined processes in which files are inspected, and the pool that feeds them."""
