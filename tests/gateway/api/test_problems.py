@@ -39,7 +39,21 @@ ALL = sorted(set(every(GatewayError)) - NEVER_RAISED, key=lambda error: error.__
 
 def test_every_refusal_has_a_status_and_no_status_is_without_a_refusal() -> None:
     assert set(STATUS) == set(ALL)
-    assert set(STATUS.values()) <= {400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 416, 422} | {
+    assert set(STATUS.values()) <= {
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        412,
+        413,
+        415,
+        416,
+        422,
+    } | {
         500,
         503,
     }
