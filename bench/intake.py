@@ -37,7 +37,6 @@ VERDICT_GOAL, RATE_GOAL = 3.0, 8.0
 CLIENTS = 1, 8
 MEMORY_BYTES = 8 << 30  # of an inspection: trimesh needs more than ours may
 PIECE_BYTES = 1 << 20
-QUICK, PATIENT = 0.01, 0.2  # seconds between two looks for the verdict: each look costs, too
 BY_TRIMESH = (sys.executable, "-I", str(Path(__file__).with_name("by_trimesh.py")))
 
 
@@ -48,12 +47,8 @@ class Client:
     session: ClientSession
     case: str
 
-    async def send(self, scan: bytes, poll_seconds: float) -> float:
+    async def send(self, scan: bytes) -> float:
         """Upload a scan and wait for its verdict.
-
-        Args:
-            scan: The file.
-            poll_seconds: Between two looks for the verdict.
 
         Returns:
             The seconds from its last byte to the verdict.
@@ -77,13 +72,13 @@ class Client:
         async with self.session.patch(place, headers=tus | body, data=pieces()) as sent:
             sent.raise_for_status()
         while True:
-            async with self.session.get(f"{self.case}/files/{file}") as found:
+            path = f"{self.case}/files/{file}"
+            async with self.session.get(path, headers={"Prefer": "wait=10"}) as found:
                 state = (await found.json())["state"]
             if state == "accepted":
                 return time.perf_counter() - ended
             if state == "refused":
                 raise ValueError(state)
-            await asyncio.sleep(poll_seconds)
 
 
 @asynccontextmanager
@@ -145,12 +140,12 @@ async def verdict_seconds(scan: bytes, rounds: int) -> tuple[float, float]:
         path = Path(folder, "arch.stl")
         path.write_bytes(scan)
         async with gateway(Path(folder, "gateway"), "ours") as client:
-            await client.send(scan, QUICK)
+            await client.send(scan)
             for _ in range(rounds):
                 begin = time.perf_counter()
                 ours_in_full(path)
                 bare.append(time.perf_counter() - begin)
-                verdicts.append(await client.send(scan, QUICK))
+                verdicts.append(await client.send(scan))
     return statistics.median(bare), statistics.median(verdicts)
 
 
@@ -162,7 +157,7 @@ async def rates(scan: bytes, program: str, each: int) -> list[float]:
 
             async def sender(count: int) -> None:
                 for _ in range(count):
-                    await client.send(scan, PATIENT)
+                    await client.send(scan)
 
             for clients in CLIENTS:
                 begin = time.perf_counter()

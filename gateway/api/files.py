@@ -24,7 +24,9 @@ from gateway.release.archive import archive
 from gateway.release.content import Content
 
 operations = Operations("/api/v1")
+MOST_WAIT_SECONDS = 10
 OF_FILE = (NotFoundError, ForbiddenError, WrongStateError, CaseFrozenError)
+WAIT = re.compile(r"(?:^|[,\s])wait=([0-9]{1,4})(?:$|[,;\s])")
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
 
@@ -36,11 +38,20 @@ ONE_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
     errors=OF_FILE,
 )
 async def view(request: web.Request) -> FileView:
-    """See a file's state, and its verdict once there is one."""
+    """See a file's state, and its verdict once there is one; `Prefer: wait=10` waits for it."""
     sight = await context.services(request).cases.file(
-        await context.actor(request), request.match_info["case_id"], request.match_info["file_id"]
+        await context.actor(request),
+        request.match_info["case_id"],
+        request.match_info["file_id"],
+        wait_seconds=_preferred_wait(request),
     )
     return file_view(sight, language(request))
+
+
+def _preferred_wait(request: web.Request) -> int:
+    """How long the client would wait (RFC 7240, section 4.3), and not too long."""
+    asked = WAIT.search(request.headers.get("Prefer", ""))
+    return min(int(asked[1]), MOST_WAIT_SECONDS) if asked else 0
 
 
 @operations.add(

@@ -29,6 +29,8 @@ JsonObject = dict[str, Any]
 # What a network does to a connection; the request may be tried again where that is safe.
 BREAKS = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
+AS_JSON = {"Content-Type": "application/json"}
+PREFERRED_WAIT = "wait=10"  # RFC 7240: an answer that changes is worth waiting for
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=90)
 _UNREADABLE = Words(
     "The server answered {status} and no reason. Is this the address of Kluis?",
@@ -96,15 +98,15 @@ class Client:
 
     async def get(self, path: str, **query: str) -> JsonObject:
         """The JSON behind a path under /api/v1. Raises RefusedError, UnreachableError."""
-        return await self._call("GET", self.address(path).with_query(query))
+        return await self._call("GET", self.address(path).with_query(query), {})
 
     async def post(self, path: str, body: Mapping[str, object] | None = None) -> JsonObject:
         """Post JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
-        return await self._call("POST", self.address(path), body or {})
+        return await self._call("POST", self.address(path), AS_JSON, body or {})
 
     async def put(self, path: str, body: Mapping[str, object]) -> None:
         """Put JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
-        await self._call("PUT", self.address(path), body)
+        await self._call("PUT", self.address(path), AS_JSON, body)
 
     def address(self, path: str) -> URL:
         """The full address of a path under /api/v1; what a person typed is escaped in it."""
@@ -149,7 +151,7 @@ class Client:
         last = "?"
         for delay in patience.delays():
             try:
-                answer = await self.get(path)
+                answer = await self._call("GET", self.address(path), {"Prefer": PREFERRED_WAIT})
             except UnreachableError:
                 last = "unreachable"
             except RefusedError as error:
@@ -165,10 +167,13 @@ class Client:
         raise UnfinishedError(state=last)
 
     async def _call(
-        self, method: str, address: URL, body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        address: URL,
+        headers: Mapping[str, str],
+        body: Mapping[str, object] | None = None,
     ) -> JsonObject:
         content = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             async with self.request(method, address, headers=headers, content=content) as response:
                 if response.status == HTTPStatus.NO_CONTENT:

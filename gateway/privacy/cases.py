@@ -6,6 +6,8 @@ notes. A coordinator sees that there is a case and in what state: nothing of it 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +32,7 @@ from storage.files import File
 OLDEST = date(1900, 1, 1)
 NOTES_LIMIT = 20_000
 TEXT_LIMIT = 200
+LOOK_SECONDS = 0.025  # between two looks for a verdict that somebody waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,20 +260,38 @@ class Cases:
             await self._access.outcome_in(tx, grant)
         return await self.sight(grant)
 
-    async def file(self, actor: Actor, case_id: str, file_id: str) -> FileSight:
-        """One file's state and verdict."""
+    async def file(
+        self, actor: Actor, case_id: str, file_id: str, *, wait_seconds: float = 0.0
+    ) -> FileSight:
+        """One file's state and verdict.
+
+        Args:
+            actor: Who looks.
+            case_id: The case.
+            file_id: One of its files.
+            wait_seconds: How long to wait for a verdict that is not there yet. It is one look.
+        """
         grant = await self._access.authorise(
             actor, Action.FILE_VIEW, case_id, target=Target("file", file_id)
         )
-        async with self._main.reading() as connection:
-            row = await files.get(connection, file_id)
-        if row is None or row.case_id != case_id:
+        row = await self._file(case_id, file_id)
+        until = time.monotonic() + wait_seconds
+        while row is not None and row.state == "received" and time.monotonic() < until:
+            # Whichever process gives the verdict, the row says so.
+            await asyncio.sleep(LOOK_SECONDS)
+            row = await self._file(case_id, file_id)
+        if row is None:
             raise NotFoundError
         if row.state == "receiving" or actor.role is Role.COORDINATOR:
             return FileSight(row)
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("file", file_id)):
             return file_sight(opened, row, actor)
+
+    async def _file(self, case_id: str, file_id: str) -> File | None:
+        async with self._main.reading() as connection:
+            row = await files.get(connection, file_id)
+        return row if row is not None and row.case_id == case_id else None
 
     async def _log_found(self, grant: Grant, found: Sequence[Case]) -> None:
         """Log the results, apart for each controller: nothing crosses between them."""

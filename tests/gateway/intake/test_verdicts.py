@@ -123,3 +123,30 @@ async def test_a_file_taken_out_of_a_draft_leaves_nothing(house: House, state: s
     assert await stored(house) == before
     refused(await house.dentist.ask("DELETE", path), 404, "not_found")
     refused(await house.dentist.ask("GET", f"{path}/content"), 404, "not_found")
+
+
+@SQLITE
+async def test_whoever_waits_for_a_verdict_gets_it_by_one_look(house: House) -> None:
+    case_id = await house.dentist.new_case()
+    address, file_id = await house.dentist.begin_upload(case_id, len(SCAN))
+    path = f"{API}/cases/{case_id}/files/{file_id}"
+    before = await house.dentist.ask("GET", path, headers={"Prefer": "wait=10"})
+    assert before.json()["state"] == "receiving"  # that waits for nobody
+    await house.dentist.append(address, 0, SCAN)
+    seen = len(await logged(house, "file.view"))
+
+    answer = await house.dentist.ask("GET", path, headers={"Prefer": "respond-async, wait=10"})
+
+    assert answer.json()["state"] == "accepted"
+    assert answer.json()["report"]["triangles"] > 0
+    assert len(await logged(house, "file.view")) == seen + 1
+
+
+@SQLITE
+@pytest.mark.parametrize("prefer", ["wait=", "wait=-1", "wait=x", "wait=99999", "await=10"])
+async def test_a_preference_that_is_none_is_not_waited_for(house: House, prefer: str) -> None:
+    case_id = await house.dentist.new_case()
+    file = await house.dentist.upload(case_id, SCAN)
+    path = f"{API}/cases/{case_id}/files/{file['id']}"
+
+    assert (await house.dentist.ask("GET", path, headers={"Prefer": prefer})).status == 200
