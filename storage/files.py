@@ -191,6 +191,22 @@ async def claim_received(
     return await get(tx, file_id)
 
 
+async def give_back(
+    tx: AsyncConnection, file_id: str, node_id: str, attempts: int, until: datetime
+) -> None:
+    """End a claim without a verdict, if it is still this one; nobody claims it before `until`."""
+    await tx.execute(
+        update(files)
+        .where(
+            files.c.id == file_id,
+            files.c.state == "received",
+            files.c.claimed_by == node_id,
+            files.c.attempts == attempts,
+        )
+        .values(claimed_until=until, attempts=attempts - 1)
+    )
+
+
 async def expired(connection: AsyncConnection, now: datetime) -> Sequence[File]:
     """Uploads whose time ran out before they were whole."""
     statement = select(files).where(files.c.state == "receiving", files.c.expires_at < now)

@@ -54,7 +54,10 @@ class DiskReserve:
         return free < _PLENTY * self._size or not self._take()
 
     def _take(self) -> bool:
-        descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except OSError:  # no room for a name
+            return False
         try:
             os.posix_fallocate(descriptor, 0, self._size)
         except OSError:  # somebody else was faster

@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import socket
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -97,13 +98,17 @@ class _Connection(web.RequestHandler):
         """Let it in, or close it unanswered."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
+        if peer is None:  # it was reset before it was ours
+            self.force_close()
+            return
         self._source = self._crowd.let_in(peer[0])
         if self._source is None:
             log.warning("too_many_connections")
             self.force_close()
             return
         connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+        with suppress(OSError):  # reset a moment ago: it ends by itself
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Make room for another."""

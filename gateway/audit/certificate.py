@@ -76,7 +76,7 @@ def check(certificate: object, certificates: Verifier, log: Verifier) -> Mapping
     """
     try:
         return _check(certificate, certificates, log)
-    except (LookupError, TypeError, ValueError, AttributeError, rfc8785.CanonicalizationError):
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise CertificateError("format") from None
 
 

@@ -53,10 +53,10 @@ FINDINGS: dict[str, _Meaning] = {
         "warning",
         "mm",
         Words(
-            "Open seam of {number} mm{where}, whose two sides nearly meet: export the scan again, "
-            "or rescan that place.",
-            "Open naad van {number} mm{where}, waarvan de twee kanten elkaar bijna raken: "
-            "exporteer de scan opnieuw, of scan die plek opnieuw.",
+            "Open seams{where}, {number} mm in all, whose two sides nearly meet: export the scan "
+            "again, or rescan there.",
+            "Open naden{where}, samen {number} mm, waarvan de twee kanten elkaar bijna raken: "
+            "exporteer de scan opnieuw, of scan daar opnieuw.",
         ),
     ),
     "several_pieces": _Meaning(

@@ -12,8 +12,11 @@ from gateway.inspection.report import TEXTS, TEXTS_BYTES
 
 _PIECE_BYTES = 1 << 14  # so that one long text leaves room for the others
 _SEARCHED_BYTES = 1 << 20  # of bytes of unknown kinds, in which text is looked for
+_DECODED_BYTES = 1 << 18  # in all: what decodes to nothing takes time as well
 _OLDER_CODE = "inspection.older_code"
-_READABLE = re.compile(rb"[\t\x20-\x7e\x80-\xff]{4,4096}")
+# Of random bytes one in three is printable ASCII: runs as long as this are hardly ever chance.
+_READABLE = re.compile(rb"[\t\x20-\x7e\x80-\xff]{12,4096}")
+_ASCII_SHARE = 0.8
 
 
 def _read_older_code(error: UnicodeError) -> tuple[str, int]:
@@ -33,14 +36,18 @@ class Texts:
 
     pieces: list[str] = field(default_factory=list, repr=False)
     left_bytes: int = TEXTS_BYTES
+    undecoded_bytes: int = _DECODED_BYTES
     unread_bytes: int = _SEARCHED_BYTES
 
     def add(self, content: bytes, encoding: str = "utf-8") -> None:
         """Take a text as far as there is room; without a readable character it is none."""
-        content = content[: _PIECE_BYTES if self.left_bytes else 0]
+        if not self.left_bytes or len(self.pieces) >= TEXTS or not self.undecoded_bytes:
+            return
+        content = content[: min(_PIECE_BYTES, self.undecoded_bytes)]
+        self.undecoded_bytes -= len(content)
         text = content.decode(encoding, _OLDER_CODE).replace("\0", " ").strip()
         encoded = text.encode("utf-8", "replace")[: self.left_bytes]
-        if encoded and len(self.pieces) < TEXTS:
+        if encoded:
             self.left_bytes -= len(encoded)
             self.pieces.append(encoded.decode("utf-8", "ignore"))
 
@@ -51,5 +58,6 @@ class Texts:
         for found in _READABLE.finditer(content):
             if not self.left_bytes or len(self.pieces) >= TEXTS:
                 return
-            if any(byte < 0x7F for byte in found[0][:8]):  # noqa: PLR2004 - some of it is ASCII
-                self.add(found[0])
+            run = found[0]
+            if sum(byte < 0x7F for byte in run) >= _ASCII_SHARE * len(run):  # noqa: PLR2004
+                self.add(run)

@@ -57,8 +57,9 @@ from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.files import File, Part
 
-CLAIM = timedelta(seconds=90)  # longer than an inspection may take
+SLACK = timedelta(seconds=30)  # of a claim beyond what a scanner and an inspection may take
 MOST_ATTEMPTS = 3  # a file whose inspection took a node down so often is refused
+PAUSE = timedelta(seconds=5)  # before a file is tried again that got no verdict
 POLL_SECONDS = 1.0
 PDF = b"%PDF-"
 DOCUMENT: Mapping[str, Any] = {"kind": "document", "version": 1, "findings": []}
@@ -103,6 +104,7 @@ class Inspector:
             if settings.clamd_address
             else None
         )
+        self._claim_for = timedelta(seconds=2 * settings.inspection_seconds) + SLACK
         self._slots = asyncio.Semaphore(settings.inspection_workers)
         self._limits = Limits(
             triangles=settings.scan_limit_triangles, pixels=settings.photo_limit_pixels
@@ -135,7 +137,7 @@ class Inspector:
             # While no key can be opened, a claim would only use up the file's attempts.
             await self._keys.check()
             async with self._main.transaction() as tx:
-                return await files.claim_received(tx, self._node_id, at, at + CLAIM)
+                return await files.claim_received(tx, self._node_id, at, at + self._claim_for)
         except Exception as error:  # noqa: BLE001 - a database away for a while must not end the loop
             log.error("claim_failed", error=type(error).__name__)
             return None
@@ -161,8 +163,13 @@ class Inspector:
             async with self._access.watching(grant, Target("file", file.id)):
                 clean = await self._verdict(grant, file, parts)
             done = await self._accept(grant, file, clean)
-        except (InspectionUnavailableError, CaseFrozenError):
-            return  # no verdict: it is tried again, or the erasure takes it along
+        except CaseFrozenError:
+            return  # the erasure takes it along
+        except InspectionUnavailableError:
+            # No verdict, and not the file's fault: it is tried again, and loses no attempt.
+            async with self._main.transaction() as tx:
+                await files.give_back(tx, file.id, self._node_id, file.attempts, now() + PAUSE)
+            return
         except InspectionError as error:
             reason = {"code": error.code, "reason": error.reason, "numbers": error.numbers}
             done = await self._refuse(grant, file, reason)
@@ -271,10 +278,13 @@ def _searched(
     known = (patient.name, patient.birth_date, patient.number)
     name = opened.unseal(f"name/{file.id}", file.sealed_name or b"").decode()
     bare = without_identity(name, *known)
-    inside = without_identity("\n".join(texts), *known)
+    # Each by itself: two that follow each other are no number, and no date.
+    inside = dict.fromkeys(
+        kind for text in texts for kind in without_identity(text, *known).removed
+    )
     found = (
         IdentifiersRemoved("file_name", bare.removed),
-        IdentifiersRemoved("file", inside.removed),
+        IdentifiersRemoved("file", tuple(inside)),
     )
     return bare.text, [remark for remark in found if remark.kinds]
 

@@ -32,7 +32,7 @@ from storage.files import File
 OLDEST = date(1900, 1, 1)
 NOTES_LIMIT = 20_000
 TEXT_LIMIT = 200
-LOOK_SECONDS = 0.025  # between two looks for a verdict that somebody waits for
+LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.025, 0.5  # between two looks for an awaited verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +275,11 @@ class Cases:
             actor, Action.FILE_VIEW, case_id, target=Target("file", file_id)
         )
         row = await self._file(case_id, file_id)
-        until = time.monotonic() + wait_seconds
+        until, pause = time.monotonic() + wait_seconds, LOOK_SECONDS
         while row is not None and row.state == "received" and time.monotonic() < until:
             # Whichever process gives the verdict, the row says so.
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(1.2 * pause, LONGEST_LOOK_SECONDS)
             row = await self._file(case_id, file_id)
         if row is None:
             raise NotFoundError

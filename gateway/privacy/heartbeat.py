@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.ids import now
 from gateway.privacy.puncture import Punctures
@@ -43,6 +45,10 @@ class Heartbeat:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def leave(self) -> None:
-        """Sign off, so that others need not wait for the lease to run out."""
-        async with self._main.transaction() as tx:
-            await nodes.leave(tx, self._node_id)
+        """Sign off, so that others need not wait for the lease to run out.
+
+        The database may be what we are stopping for; the lease then runs out by itself.
+        """
+        with suppress(SQLAlchemyError, OSError):
+            async with self._main.transaction() as tx:
+                await nodes.leave(tx, self._node_id)

@@ -25,7 +25,7 @@ from gateway.access.grants import Access
 from gateway.access.policy import Action
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import place_of
-from keys.errors import UnsealError
+from keys.errors import ProviderUnavailableError, UnsealError
 from keys.keyring import Keyring
 from storage import erasures, keystore, nodes
 from storage.database import Database
@@ -146,7 +146,15 @@ class Punctures:
             try:
                 await self._move(left, old, new)
             except UnsealError:
-                altered |= {bad for row in left for bad in await self._move_alone(row, old, new)}
+                bad = {one for row in left for one in await self._move_alone(row, old, new)}
+                if len(bad) == len(left) > 1:
+                    # That all of them were altered is less likely than that the provider errs,
+                    # and what is left behind is destroyed. Somebody has to look.
+                    raise ProviderUnavailableError(
+                        "every living key of a practice was refused",
+                        "see that its key in the provider opens what it wrapped; then restart",
+                    ) from None
+                altered |= bad
 
     async def _move(self, rows: Sequence[WrappedKey], old: int, new: int) -> None:
         items = [(row.wrapped, place_of(row)) for row in rows]

@@ -60,6 +60,7 @@ BSN_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+")  # letters, their marks apart or not
 NO_LETTER_BEFORE, NO_LETTER_BEHIND = r"(?<![^\W_])", r"(?![^\W_])"  # an underscore is a gap too
 LONGEST_WORD = 64  # letters; names run together are not longer
+MARKS = re.compile("[\u0300-\u036f]+")
 STEM = 4  # a name of so many letters is also found with an ending, as in Jansens
 
 
@@ -111,7 +112,7 @@ def _without_name(text: str, name: str) -> tuple[str, bool]:
 
     def replace(match: re.Match[str]) -> str:
         nonlocal found
-        word = normalise(match[0])
+        word = normalise(MARKS.sub("", match[0]))  # many marks take long to put in order
         ending = any(
             len(part) >= STEM and word.startswith(part) and len(word) - len(part) <= 2  # noqa: PLR2004
             for part in parts

@@ -277,7 +277,7 @@ def _first_line(path: Path) -> str:
     except (OSError, UnicodeDecodeError):
         line = ""
     if not line or not line.isprintable():
-        raise ProviderRefusedError(f"no credential in {path}", "put it on the first line")
+        raise ProviderRefusedError("no credential", f"put it on the first line of {path}")
     return line
 
 

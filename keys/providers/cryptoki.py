@@ -151,6 +151,9 @@ class Login:
             # the bytes or the token, bytes of our own tell; if those fail as well, that is raised.
             secret = SecretKey.generate()
             self._decrypt(key, self.wrap(key, secret, _PROBE), _PROBE)
+        try:
+            return self._decrypt(key, wrapped, context)  # it may have been one bad moment
+        except PKCS11Error:
             raise UnsealError from None
 
     def _decrypt(self, key: pkcs11.SecretKey, wrapped: bytes, context: Context) -> SecretKey:
@@ -261,7 +264,7 @@ class Token:
         if self._refused:
             raise self._locked_out()
         try:
-            pin = self._pin_file.read_text("utf-8").partition("\n")[0]
+            pin = self._pin_file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
         except (OSError, UnicodeDecodeError):
             pin = ""
         if not pin:

@@ -296,12 +296,29 @@ class OpenBao:
         return results
 
     async def _require(self, place: _Place) -> None:
-        if not await self._exists(place):
+        """Tell bytes that do not open from a key that opens nothing.
+
+        Raises:
+            UnknownKeyVersionError: There is no such key.
+            ProviderRefusedError: Somebody locked what was wrapped under it.
+        """
+        key = await self._look(place)
+        if key is None:
             raise UnknownKeyVersionError(*place)
+        if int(key.get("min_decryption_version", 1)) > 1:
+            remedy = f"set min_decryption_version of the transit key {place.key} to 1 again"
+            raise ProviderRefusedError("a key was rotated and its first version locked", remedy)
 
     async def _exists(self, place: _Place) -> bool:
+        return await self._look(place) is not None
+
+    async def _look(self, place: _Place) -> Mapping[str, Any] | None:
         answer = await self._client.request("GET", f"{self._transit}/keys/{place.key}")
-        return answer.status == OK
+        if answer.status == NOT_FOUND:
+            return None
+        if answer.status != OK:
+            raise _unexpected()
+        return answer.data
 
     async def _allow_deletion(self, place: _Place) -> None:
         # When the key is made, not when it goes: a server that writes a key's configuration

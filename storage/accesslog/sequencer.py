@@ -124,6 +124,7 @@ class Sequencer:
                 async with self._database.transaction() as tx:
                     await leases.hold(tx, lease, self._clock())
                     await tx.run_sync(place, batch)
+                await self._take_lease()  # a slow disk must not outlive it
             async with self._database.transaction() as tx:
                 await leases.hold(tx, lease, self._clock())
                 size, root = await tx.run_sync(_measure)

@@ -257,3 +257,21 @@ async def test_no_two_files_share_an_address_or_a_blob(database: Database, north
     async with database.reading() as connection:
         assert await files.find_by_capability(connection, b"other") is None
         assert await files.find_by_capability(connection, b"same") is not None
+
+
+async def test_a_claim_that_is_given_back_costs_no_attempt(
+    database: Database, north: Practice
+) -> None:
+    await north.add_file(await north.add_case(), "received")
+    async with database.transaction() as tx:
+        await nodes.beat(tx, "node", NOW, UNTIL + HOUR)
+        mine = await files.claim_received(tx, "node", NOW, UNTIL)
+        assert mine is not None
+        await files.give_back(tx, mine.id, "another", mine.attempts, NOW)
+        assert await files.get(tx, mine.id) == mine
+        await files.give_back(tx, mine.id, "node", mine.attempts, NOW + HOUR / 60)
+    async with database.transaction() as tx:
+        assert await files.claim_received(tx, "node", NOW, UNTIL) is None
+        again = await files.claim_received(tx, "node", NOW + HOUR / 30, UNTIL)
+    assert again is not None
+    assert again.attempts == mine.attempts

@@ -36,26 +36,35 @@ class _Found:
     mesh: Mesh
     measured: Measured
 
-    def finding(self, code: FindingCode, number: float, places: Measures | Coordinates) -> Finding:
-        """A finding with its first places, shape (3, places), and their region if they share it."""
+    def finding(
+        self, code: FindingCode, number: float, places: Measures | Coordinates, whole: int
+    ) -> Finding:
+        """A finding with its first places, and their region if all `whole` of them share it.
+
+        Args:
+            code: What was found.
+            number: How much or how many.
+            places: Shape (3, places).
+            whole: How many places there are in all.
+        """
         points = tuple(point(place) for place in places[:, :PLACES].T)
         regions = {self.measured.pose.region(place) for place in points}
-        return Finding(code, number, points, _only(regions))
+        return Finding(code, number, points, _only(regions) if len(points) == whole else None)
 
     def vertices(self, code: FindingCode, vertices: Places) -> Finding:
         """As many as there are of such vertices."""
         corner = self.measured.shape.corner_of.take(vertices)
-        return self.finding(code, len(vertices), self._points(corner))
+        return self.finding(code, len(vertices), self._points(corner), len(vertices))
 
     def edges(self, code: FindingCode, sides: Places) -> Finding:
         """As many as there are of such edges; a place is the middle of one."""
         shape, some = self.measured.shape, sides[:PLACES]
         ends = shape.corner_of.take((shape.tails.take(some), shape.heads(some)))
-        return self.finding(code, len(sides), self._points(ends).mean(axis=1))
+        return self.finding(code, len(sides), self._points(ends).mean(axis=1), len(sides))
 
     def triangles(self, code: FindingCode, triangles: Places) -> Finding:
         """As many as there are of such triangles; a place is the first corner of one."""
-        return self.finding(code, len(triangles), self._points(triangles))
+        return self.finding(code, len(triangles), self._points(triangles), len(triangles))
 
     def _points(self, corners: Places) -> Coordinates:
         return self.mesh.corners.reshape(3, -1)[:, corners]
@@ -71,13 +80,13 @@ def _borders(found: _Found) -> Iterator[Finding]:
     holes = holes[np.argsort(-openings.areas[holes], kind="stable")]
     for hole in holes[:HOLES]:
         place = openings.places[:, hole : hole + 1]
-        yield found.finding("hole", float(openings.areas[hole]), place)
+        yield found.finding("hole", float(openings.areas[hole]), place, 1)
     rest = holes[HOLES:]
-    yield found.finding("more_holes", len(rest), openings.places[:, rest])
+    yield found.finding("more_holes", len(rest), openings.places[:, rest], len(rest))
     cracks = np.flatnonzero(openings.crack)
     # There and back again is twice the crack.
     length = float(openings.lengths[cracks].sum() / 2)
-    yield found.finding("crack", length, openings.places[:, cracks])
+    yield found.finding("crack", length, openings.places[:, cracks], len(cracks))
 
 
 def _pieces(found: _Found) -> Iterator[Finding]:

@@ -56,7 +56,9 @@ def picture(mesh: Mesh) -> bytes:
         for chosen, steps in _classes(view, points):
             place, near = _points(view.take(chosen, axis=2), steps)
             near |= (chosen + block.start).astype(np.uint64)[:, None]
-            np.maximum.at(canvas, (place[1] * width + place[0]).ravel(), near.ravel())
+            # Far from the origin a small thing is less than its coordinates can tell.
+            across, down = place[0].clip(0, width - 1), place[1].clip(0, height - 1)
+            np.maximum.at(canvas, (down * width + across).ravel(), near.ravel())
     drawn = np.flatnonzero(canvas)
     triangles = (canvas[drawn] & _TRIANGLE).astype(np.intp)
     image = np.full((height * width, 3), _PAPER, dtype=np.uint8)

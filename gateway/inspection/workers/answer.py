@@ -20,6 +20,7 @@ from gateway.inspection.report import (
     THUMBNAIL_BYTES,
     Confinement,
     Kind,
+    Limits,
     PhotoReport,
     Report,
     Result,
@@ -81,8 +82,14 @@ def read_confinement(frame: bytes) -> Confinement:
         raise InspectionCrashedError("answer") from error
 
 
-def read_answer(frame: bytes, kind: Kind, content_bytes: int) -> Accepted:
+def read_answer(frame: bytes, kind: Kind, content_bytes: int, limits: Limits) -> Accepted:
     """Read the first part of an answer.
+
+    Args:
+        frame: What the worker says.
+        kind: What it was asked to inspect.
+        content_bytes: How long the file was.
+        limits: How large it could be.
 
     Raises:
         InspectionError: The refusal that it says.
@@ -96,7 +103,7 @@ def read_answer(frame: bytes, kind: Kind, content_bytes: int) -> Accepted:
         raise _problem(answer)
     if (
         answer.report.kind != kind
-        or not _may_follow(answer, content_bytes)
+        or not _may_follow(answer, content_bytes, limits)
         or sum(len(text.encode()) for text in answer.texts) > TEXTS_BYTES
         or not _is_plain(answer.report.to_json())
     ):
@@ -121,13 +128,13 @@ def read_result(accepted: Accepted, clean: bytes, thumbnail: bytes) -> Result:
     return Result(report, clean, form, thumbnail, accepted.texts)
 
 
-def _may_follow(answer: Accepted, content_bytes: int) -> bool:
+def _may_follow(answer: Accepted, content_bytes: int, limits: Limits) -> bool:
     """Whether such a report and a clean file of that length can come of a file of this length."""
     report = answer.report
     if isinstance(report, ScanReport):
         # No format has triangles of less than a byte; a clean one is of a fixed size.
         return (
-            0 < report.triangles <= content_bytes
+            0 < report.triangles <= min(content_bytes, limits.triangles)
             and answer.bytes in sizes(report.triangles)
             and re.fullmatch("[0-9a-f]{32}", report.same_scan) is not None
         )

@@ -83,7 +83,7 @@ def _converse(channel: "_Channel", kind: Kind, content: Content, limits: Limits)
     job = json.dumps({"kind": kind, "limits": asdict(limits), "bytes": total}).encode()
     for piece in (len(job).to_bytes(_LENGTH_BYTES, "big"), job, *pieces):
         channel.write(piece)
-    accepted = read_answer(channel.read_frame(), kind, total)
+    accepted = read_answer(channel.read_frame(), kind, total, limits)
     clean = channel.read(accepted.bytes)
     thumbnail = channel.read(accepted.thumbnail_bytes)
     channel.expect_end()

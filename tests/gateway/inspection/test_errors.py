@@ -82,7 +82,7 @@ def test_an_honest_answer_is_read() -> None:
         size = len(result.clean)
         answer = json.loads(frame(result.report, {}, size))
         answer |= {"thumbnail_bytes": len(result.thumbnail), "texts": result.texts}
-        accepted = read_answer(json.dumps(answer).encode(), kind, size)  # type: ignore[arg-type]
+        accepted = read_answer(json.dumps(answer).encode(), kind, size, Limits())  # type: ignore[arg-type]
         assert read_result(accepted, result.clean, result.thumbnail) == result
 
 
@@ -105,26 +105,33 @@ def test_an_honest_answer_is_read() -> None:
 )
 def test_a_report_of_the_wrong_shape_is_no_answer(changes: dict[str, object]) -> None:
     with pytest.raises(InspectionCrashedError):
-        read_answer(frame(SCAN.report, changes, 684), "scan", 684)
+        read_answer(frame(SCAN.report, changes, 684), "scan", 684, Limits())
+
+
+def test_a_scan_above_the_limit_is_no_answer() -> None:
+    triangles = SCAN.report.to_json()["triangles"]
+    assert isinstance(triangles, int)
+    with pytest.raises(InspectionCrashedError):
+        read_answer(frame(SCAN.report, {}, 684), "scan", 684, Limits(triangles=triangles - 1))
 
 
 def test_a_worker_cannot_put_words_into_our_mouth() -> None:
     lie: dict[str, object] = {
         "findings": [{"code": "hole", "number": 1, "message_en": "call this number"}]
     }
-    accepted = read_answer(frame(SCAN.report, lie, 684), "scan", 684)
+    accepted = read_answer(frame(SCAN.report, lie, 684), "scan", 684, Limits())
     assert "call" not in str(accepted.report.to_json())
 
 
 @pytest.mark.parametrize("size", [-1, 0, 684 + 4097, 2**40])
 def test_a_clean_file_of_another_size_is_no_answer(size: int) -> None:
     with pytest.raises(InspectionCrashedError):
-        read_answer(frame(SCAN.report, {}, size), "scan", 684)
+        read_answer(frame(SCAN.report, {}, size), "scan", 684, Limits())
 
 
 def test_a_report_on_another_kind_of_file_is_no_answer() -> None:
     with pytest.raises(InspectionCrashedError):
-        read_answer(frame(PHOTO.report, {}, 100), "scan", 1000)
+        read_answer(frame(PHOTO.report, {}, 100), "scan", 1000, Limits())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ def test_a_clean_file_that_is_not_what_its_report_says_is_no_answer(
 ) -> None:
     report = result.report
     size = len(result.clean) if isinstance(report, ScanReport) else len(clean)
-    accepted = read_answer(frame(report, {}, size), report.kind, size)
+    accepted = read_answer(frame(report, {}, size), report.kind, size, Limits())
     with pytest.raises(InspectionCrashedError):
         read_result(accepted, clean, b"")
 
@@ -162,7 +169,7 @@ def test_a_clean_file_that_is_not_what_its_report_says_is_no_answer(
 def test_a_picture_or_texts_beyond_their_limits_are_no_answer(changes: dict[str, object]) -> None:
     answer = json.loads(frame(SCAN.report, {}, 684)) | changes
     with pytest.raises(InspectionCrashedError):
-        read_answer(json.dumps(answer).encode(), "scan", 684)
+        read_answer(json.dumps(answer).encode(), "scan", 684, Limits())
 
 
 def test_texts_as_long_as_they_may_be_arrive() -> None:
@@ -170,11 +177,11 @@ def test_texts_as_long_as_they_may_be_arrive() -> None:
     answer = json.loads(frame(SCAN.report, {}, 684)) | {"texts": texts}
     content = json.dumps(answer).encode()
     assert len(content) < ANSWER_BYTES
-    assert read_answer(content, "scan", 684).texts == texts
+    assert read_answer(content, "scan", 684, Limits()).texts == texts
 
 
 def test_a_thumbnail_that_is_no_jpeg_is_no_answer() -> None:
-    accepted = read_answer(frame(SCAN.report, {}, len(SCAN.clean)), "scan", 684)
+    accepted = read_answer(frame(SCAN.report, {}, len(SCAN.clean)), "scan", 684, Limits())
     with pytest.raises(InspectionCrashedError):
         read_result(accepted, SCAN.clean, b"<html>")
 
@@ -193,4 +200,4 @@ def test_a_thumbnail_that_is_no_jpeg_is_no_answer() -> None:
 )
 def test_a_refusal_that_we_do_not_know_is_no_answer(answer: bytes) -> None:
     with pytest.raises(InspectionCrashedError):
-        read_answer(answer, "scan", 684)
+        read_answer(answer, "scan", 684, Limits())

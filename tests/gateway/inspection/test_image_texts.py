@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 
@@ -231,3 +232,17 @@ def test_any_bytes_may_be_called_a_text(content: bytes, encoding: str) -> None:
     texts.add(content, encoding)
     texts.add_readable(content)
     assert all(text.encode() for text in texts.pieces)
+
+
+def test_binary_rubbish_leaves_room_for_texts() -> None:
+    texts = Texts()
+    texts.add_readable(random.Random(7).randbytes(1 << 20))
+    assert len(texts.pieces) < 100
+
+
+def test_what_decodes_to_nothing_is_not_decoded_for_ever() -> None:
+    texts = Texts()
+    for _ in range(10_000):
+        texts.add(b"\xa0" * 16_384)
+    assert texts.undecoded_bytes == 0
+    assert texts.pieces == []

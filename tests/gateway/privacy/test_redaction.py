@@ -227,3 +227,11 @@ def test_what_was_found_is_told_by_kind_alone() -> None:
 
     assert found.removed == ("name", "birth_date", "number", "bsn")
     assert found.text.endswith("born [birth_date], [number], bsn [bsn]")
+
+
+def test_a_name_under_a_heap_of_marks_is_found() -> None:
+    heap = "\u0300" * 8_000 + "\u0316" * 8_000
+
+    assert without_identity(f"W{heap}ilhelmina", "Wilhelmina", date(2001, 2, 3), "1").removed == (
+        "name",
+    )
