@@ -6,6 +6,8 @@ PEERS  := .venv-peers
 DEMO   ?= ./demo
 JOBS   ?= 3
 FUZZ_SECONDS ?= 600
+FUZZ_LIMIT   ?= 1
+FUZZ_SEED    ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check fuzz mutants bench-inspect bench-log format lock clean
@@ -50,7 +52,7 @@ $(PEERS)/.installed: requirements-bench.lock pyproject.toml
 	touch $@
 
 fuzz: develop ## coverage-guided fuzzing of every reader, FUZZ_SECONDS each, two at a time
-	$(BIN)/python -m fuzz $(FUZZ_SECONDS)
+	$(BIN)/python -m fuzz $(FUZZ_SECONDS) $(FUZZ_LIMIT) $(FUZZ_SEED)
 
 mutants: develop ## changed readers that the tests must notice (takes an hour)
 	$(BIN)/python -m tests.mutants $(MODULES)

@@ -29,7 +29,6 @@ from tests.scans import binary_stl, cube
 from tests.scans import jpeg as write_jpeg
 from tests.scans import png as write_png
 
-SECONDS_PER_INPUT, MB_PER_INPUT = 1, 256
 LONGEST_INPUT = 1 << 16
 LIMITS = Limits()
 
@@ -81,7 +80,8 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
 
 def main() -> None:
     """Fuzz until the time is over."""
-    reader, corpus, seconds = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    reader, corpus = sys.argv[1], Path(sys.argv[2])
+    seconds, seconds_per_input, seed = map(int, sys.argv[3:])
     read = READERS[reader]
     for number, seed in enumerate(SEEDS[reader]()):
         (corpus / f"seed-{number}").write_bytes(seed)
@@ -97,7 +97,8 @@ def main() -> None:
         [
             reader,
             f"-max_total_time={seconds}",
-            f"-timeout={SECONDS_PER_INPUT}",
+            f"-seed={seed}",
+            f"-timeout={seconds_per_input}",
             f"-rss_limit_mb={begun_mb + MB_PER_INPUT}",
             f"-max_len={LONGEST_INPUT}",
             f"-artifact_prefix={corpus}/found-",
