@@ -29,6 +29,7 @@ from tests.scans import binary_stl, cube
 from tests.scans import jpeg as write_jpeg
 from tests.scans import png as write_png
 
+MB_PER_INPUT = 256
 LONGEST_INPUT = 1 << 16
 LIMITS = Limits()
 
@@ -83,8 +84,8 @@ def main() -> None:
     reader, corpus = sys.argv[1], Path(sys.argv[2])
     seconds, seconds_per_input, seed = map(int, sys.argv[3:])
     read = READERS[reader]
-    for number, seed in enumerate(SEEDS[reader]()):
-        (corpus / f"seed-{number}").write_bytes(seed)
+    for number, sown in enumerate(SEEDS[reader]()):
+        (corpus / f"seed-{number}").write_bytes(sown)
 
     def try_one(content: bytes) -> None:
         try:
