@@ -33,6 +33,7 @@ from storage.erasures import Puncture
 from storage.keystore import ControllerVersion, WrappedKey
 
 BATCH = 200  # OpenBao refuses 500 in one call
+FEW = 10  # keys that may all have been altered; more of them that fail are the provider's doing
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -147,9 +148,9 @@ class Punctures:
                 await self._move(left, old, new)
             except UnsealError:
                 bad = {one for row in left for one in await self._move_alone(row, old, new)}
-                if len(bad) == len(left) > 1:
-                    # That all of them were altered is less likely than that the provider errs,
-                    # and what is left behind is destroyed. Somebody has to look.
+                if len(bad) == len(left) > FEW:
+                    # That so many were altered is less likely than that the provider errs, and
+                    # what is left behind is destroyed. Somebody has to look.
                     raise ProviderUnavailableError(
                         "every living key of a practice was refused",
                         "see that its key in the provider opens what it wrapped; then restart",
