@@ -29,7 +29,7 @@ from tests.scans import binary_stl, cube
 from tests.scans import jpeg as write_jpeg
 from tests.scans import png as write_png
 
-MB_PER_INPUT = 256
+MB_IN_ALL = 1024  # an input may take 256; the fuzzer's own books grow as it goes on
 LONGEST_INPUT = 1 << 16
 LIMITS = Limits()
 
@@ -100,7 +100,7 @@ def main() -> None:
             f"-max_total_time={seconds}",
             f"-seed={seed}",
             f"-timeout={seconds_per_input}",
-            f"-rss_limit_mb={begun_mb + MB_PER_INPUT}",
+            f"-rss_limit_mb={begun_mb + MB_IN_ALL}",
             f"-max_len={LONGEST_INPUT}",
             f"-artifact_prefix={corpus}/found-",
             "-print_final_stats=1",
