@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.actors import Actor, system
 from gateway.access.policy import (
     AFTER_ERASURE,
-    ON_THE_RESERVE,
     POLICY,
     Action,
     Relation,
     Role,
     ground,
+    may_use_reserve,
 )
 from gateway.errors import (
     CaseFrozenError,
@@ -104,9 +104,9 @@ class Access:
             WrongStateError: The case is not in a state for this act.
             CaseFrozenError: The case is being erased.
             UnavailableError: The event could not be written, so nothing may happen; or the disk
-                is full but for its reserve, and this actor cannot make room.
+                is full but for its reserve, and this act makes no room.
         """
-        if actor.role not in ON_THE_RESERVE and self._reserve.is_short():
+        if not may_use_reserve(action, actor.role) and self._reserve.is_short():
             raise DiskFullError
         case, relations = await self._look(actor, case_id)
         words = ground(action, actor.role, relations)

@@ -135,8 +135,16 @@ POLICY: Mapping[Action, Rule] = {
     Action.LOG_PRUNE: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
 }
 
-ON_THE_RESERVE = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.OPERATOR, Role.SYSTEM})
-"""Who still acts when the disk is full but for its reserve: whoever can make room."""
+_MAKES_ROOM = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.OPERATOR, Role.SYSTEM})
+
+
+def may_use_reserve(action: Action, role: Role) -> bool:
+    """Whether the act goes on when the disk is full but for its reserve.
+
+    That is for whoever can make room. Inspection would fill it: an accepted file is a new one.
+    """
+    return role in _MAKES_ROOM and action is not Action.FILE_INSPECT
+
 
 AFTER_ERASURE = frozenset(
     {Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE}

@@ -47,15 +47,6 @@ _TOO_MANY = Words(
     "Er worden meer getuigen gevraagd dan er met --witness zijn genoemd.",
 )
 
-Key = Annotated[
-    str,
-    typer.Option(
-        envvar="KLUIS_LOG_KEY",
-        metavar="KEY|FILE",
-        help="Public key of the log, or the file that holds it.",
-        show_default=False,
-    ),
-]
 Witnesses = Annotated[
     list[str],
     typer.Option(
@@ -88,7 +79,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def audit(
-    key: Key,
+    key: options.LogKey,
     witness: Witnesses = [],  # noqa: B006 - typer copies it
     witnesses: Needed = None,
     max_age: MaxAge = None,

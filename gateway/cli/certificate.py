@@ -12,7 +12,7 @@ import typer
 from gateway.audit.certificate import CertificateError, check
 from gateway.cli import options
 from gateway.cli.errors import CommandError, LocalFileError, UsageError
-from gateway.cli.output import Output
+from gateway.cli.output import Output, opened
 from gateway.cli.texts import Words, language
 from keys.errors import SignatureError
 from keys.signing import Verifier
@@ -81,17 +81,6 @@ Key = Annotated[
         metavar="KEY|FILE", help="Public key of certificates (certificate.pub).", show_default=False
     ),
 ]
-LogKey = Annotated[
-    str,
-    typer.Option(
-        envvar="KLUIS_LOG_KEY",
-        metavar="KEY|FILE",
-        help="Public key of the access log (log.pub).",
-        show_default=False,
-    ),
-]
-
-
 Pdf = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also write the certificate as a page for people, a PDF."),
@@ -99,7 +88,7 @@ Pdf = Annotated[
 
 
 async def verify(
-    file: File, key: Key, log_key: LogKey, pdf: Pdf = None, as_json: options.Json = False
+    file: File, key: Key, log_key: options.LogKey, pdf: Pdf = None, as_json: options.Json = False
 ) -> None:
     """Check a certificate without a server. 1: it is not right."""
     certificates, log = _key("key", key), _key("log_key", log_key)
@@ -138,7 +127,8 @@ def _print(path: Path, body: Mapping[str, Any], place: Mapping[str, Any]) -> Non
     except ImportError:
         raise UsageError("pdf", options.NO_PDF) from None
     try:
-        path.write_bytes(page(body, place["index"], place["size"], language()))
+        with opened(path) as file:
+            file.write(page(body, place["index"], place["size"], language()))
     except OSError as error:
         raise LocalFileError(path=path, reason=error.strerror) from None
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO, TypeGuard
+from typing import Annotated, TypeGuard
 
 import typer
 
@@ -19,7 +17,7 @@ from gateway.cli import options
 from gateway.cli.audit import export_bundle
 from gateway.cli.client import BREAKS, Client, connect
 from gateway.cli.errors import UnreachableError, UsageError
-from gateway.cli.output import Output
+from gateway.cli.output import Output, opened
 from gateway.cli.texts import Words, language
 from gateway.exports.entry import Entry, Export
 from gateway.exports.fhir import FhirBundle
@@ -171,7 +169,7 @@ async def export(
     async with connect(server) as there:
         made = _export(form, await _about(there, wanted, spoken))
         people = await _people(there, wanted.cases)
-        with _opened(out) as file:
+        with opened(out) as file:
             file.write(made.begin())
             async for entry in _series(there, client, wanted):
                 known = replace(entry, email=people.get(entry.event.actor_id))
@@ -244,22 +242,6 @@ async def _series(there: Client, controller: str | None, wanted: Wanted) -> Asyn
             if entry is not None:
                 yield entry
         after = page["next"]
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a new private file that goes away if it is not finished."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _tell(output: Output, out: Path | None, wanted: Wanted) -> None:

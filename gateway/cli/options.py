@@ -58,6 +58,15 @@ FileId = Annotated[
     str,
     typer.Argument(metavar="FILE", help="Id of the file.", show_default=False, callback=_file_id),
 ]
+LogKey = Annotated[
+    str,
+    typer.Option(
+        envvar="KLUIS_LOG_KEY",
+        metavar="KEY|FILE",
+        help="Public key of the access log (log.pub), or the file that holds it.",
+        show_default=False,
+    ),
+]
 Day = Annotated[
     datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day, YYYY-MM-DD.")
 ]

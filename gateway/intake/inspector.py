@@ -25,12 +25,13 @@ from itertools import accumulate
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import system
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
-from gateway.errors import CaseFrozenError, IntegrityFailedError
+from gateway.errors import CaseFrozenError, IntegrityFailedError, UnavailableError
 from gateway.ids import now
 from gateway.inspection.errors import (
     InspectionCrashedError,
@@ -50,7 +51,7 @@ from gateway.privacy.patients import Patient
 from gateway.privacy.redaction import without_identity
 from gateway.privacy.verdict import Verdict
 from gateway.settings import Settings
-from keys.errors import UnsealError
+from keys.errors import ProviderUnavailableError, UnsealError
 from keys.stream import unseal_bytes
 from storage import cases, files
 from storage.blobs import Area, BlobStore
@@ -59,6 +60,8 @@ from storage.files import File, Part
 
 SLACK = timedelta(seconds=30)  # of a claim beyond what a scanner and an inspection may take
 MOST_ATTEMPTS = 3  # a file whose inspection took a node down so often is refused
+# The log, a key store, the scanner or the workers cannot serve now.
+AWAY = (UnavailableError, ProviderUnavailableError, InspectionUnavailableError)
 PAUSE = timedelta(seconds=5)  # before a file is tried again that got no verdict
 POLL_SECONDS = 1.0
 PDF = b"%PDF-"
@@ -147,8 +150,16 @@ class Inspector:
             await self.inspect(file)
         except Exception as error:  # noqa: BLE001 - one file must not stop the others; it stays received
             log.error("inspection_failed", file=file.id, error=type(error).__name__)
+            if isinstance(error, AWAY):
+                await self._give_back(file)
         finally:
             self._slots.release()
+
+    async def _give_back(self, file: File) -> None:
+        """End the claim: it was not the file's fault, and costs it no attempt."""
+        with suppress(SQLAlchemyError, OSError):  # else the claim runs out by itself
+            async with self._main.transaction() as tx:
+                await files.give_back(tx, file.id, self._node_id, file.attempts, now() + PAUSE)
 
     async def inspect(self, file: File) -> None:
         """Give one claimed file its verdict."""
@@ -166,10 +177,7 @@ class Inspector:
         except CaseFrozenError:
             return  # the erasure takes it along
         except InspectionUnavailableError:
-            # No verdict, and not the file's fault: it is tried again, and loses no attempt.
-            async with self._main.transaction() as tx:
-                await files.give_back(tx, file.id, self._node_id, file.attempts, now() + PAUSE)
-            return
+            raise  # no verdict
         except InspectionError as error:
             reason = {"code": error.code, "reason": error.reason, "numbers": error.numbers}
             done = await self._refuse(grant, file, reason)

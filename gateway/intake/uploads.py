@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action
@@ -246,12 +248,7 @@ class Uploads:
             actor, Action.FILE_REMOVE, case_id, target=Target("file", file_id)
         )
         async with self._main.transaction() as tx:
-            case = await cases.lock(tx, case_id)
-            file = await files.get(tx, file_id)
-            if case is None or file is None or file.case_id != case_id:
-                raise NotFoundError
-            if case.state != "draft" or case.frozen_at is not None:
-                raise WrongStateError(needed="draft", state=case.state)
+            file = await _of_draft(tx, case_id, file_id)
             if file.state == "removed":
                 raise NotFoundError
             await files.delete_thumbnail(tx, file_id)
@@ -278,12 +275,7 @@ class Uploads:
             actor, Action.FILE_PLACE, case_id, target=Target("file", file_id)
         )
         async with self._main.transaction() as tx:
-            case = await cases.lock(tx, case_id)
-            file = await files.get(tx, file_id)
-            if case is None or file is None or file.case_id != case_id:
-                raise NotFoundError
-            if case.state != "draft" or case.frozen_at is not None:
-                raise WrongStateError(needed="draft", state=case.state)
+            file = await _of_draft(tx, case_id, file_id)
             if file.state in {*ENDED, "refused"}:
                 raise NotFoundError
             if slot is not None:
@@ -301,6 +293,17 @@ class Uploads:
             await files.delete_parts(tx, file.id)
             await self._access.outcome_in(tx, grant, Target("file", file.id), ended=state)
         await clear_quarantine(self._keys, self._blobs, file.id, blob_ids)
+
+
+async def _of_draft(tx: AsyncConnection, case_id: str, file_id: str) -> File:
+    """A file whose case, now under its row lock, is a draft."""
+    case = await cases.lock(tx, case_id)
+    file = await files.get(tx, file_id)
+    if case is None or file is None or file.case_id != case_id:
+        raise NotFoundError
+    if case.state != "draft" or case.frozen_at is not None:
+        raise WrongStateError(needed="draft", state=case.state)
+    return file
 
 
 def _check_slot(kind: Kind, slot: str) -> None:

@@ -6,10 +6,10 @@ simply numbered later. One sequencer at a time, under a lease whose fence every 
 One step, and what a crash leaves:
 
 1. take or renew the lease. Then: a lease that runs out by itself.
-2. check the tree against what was signed. Then, batch by batch, read which events wait (nobody else
-   numbers, so what is read stays true) and in a transaction write places, commitments and tiles.
-   Before a commit: nothing. After it: entries that no checkpoint covers yet; the next step signs
-   them.
+2. read: check the tree against what was signed, and find the waiting events. Nobody else numbers,
+   so what is read stays true.
+   Then, batch by batch in a transaction each, write places, commitments and tiles. Before a commit:
+   nothing. After it: entries that no checkpoint covers yet; the next step signs them.
 3. in a second transaction, sign, put the head file in place, and add the checkpoint row. After the
    head: a head with no row; the next step signs the same tree again, with the same root, and adds
    the row. After the commit: nothing is left to do.

@@ -12,24 +12,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from sqlalchemy import func, select
 
+from gateway.access.actors import Actor
+from gateway.access.grants import Grant
+from gateway.access.policy import Action
 from gateway.app import open_rooms
 from gateway.settings import Settings
 from keys.signing import Verifier
 from storage.accesslog.checkpoint import Head
 from storage.accesslog.verify import verify
 from storage.database import Database
-from storage.schema import cases, events
+from storage.files import File
+from storage.schema import cases, events, files
+from tests.adversary.attacks import row
 from tests.gateway.ground import SQLITE, logged, refused, until
 from tests.house import (
     API,
     PASSPHRASE,
     PASSWORD,
     PATIENT,
+    SCAN,
     Answer,
     House,
     Person,
@@ -188,3 +195,43 @@ async def test_on_a_disk_that_is_full_but_for_its_reserve_an_officer_still_signs
         monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 1 << 40)
         await house.dentist.get(f"{API}/cases/{case_id}")
         assert settings.disk_reserve_path.exists()
+
+
+@SQLITE
+async def test_on_the_reserve_no_file_is_inspected_and_none_loses_an_attempt(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.reserve._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.intake.inspector.PAUSE", timedelta(0))
+    async with open_house(settings) as house:
+        case_id = await house.dentist.new_case()
+        address, file_id = await house.dentist.begin_upload(case_id, len(SCAN))
+        given_back = asyncio.Event()
+        inspector, give_back = house.rooms.inspector, house.rooms.inspector._give_back
+
+        async def noted(file: File) -> None:
+            await give_back(file)
+            given_back.set()
+
+        monkeypatch.setattr(inspector, "_give_back", noted)
+        authorise = house.rooms.services.access.authorise
+
+        async def fills_up(actor: Actor, action: Action, *args: Any, **more: Any) -> Grant:
+            if action is Action.FILE_INSPECT and not given_back.is_set():
+                monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 0)
+            return await authorise(actor, action, *args, **more)
+
+        monkeypatch.setattr(house.rooms.services.access, "authorise", fills_up)
+        await house.dentist.append(address, 0, SCAN)
+        async with asyncio.timeout(30):
+            await given_back.wait()
+        waiting = await row(house.rooms.main, files, id=file_id)
+        assert (waiting["state"], waiting["attempts"]) == ("received", 0)
+
+        monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 1 << 40)
+
+        async def is_accepted() -> bool:
+            state: str = (await row(house.rooms.main, files, id=file_id))["state"]
+            return state == "accepted"
+
+        await until(is_accepted)

@@ -43,6 +43,9 @@ async def test_a_certificate_is_checked_without_a_server_and_its_limits_are_show
     assert told.code == ran.code == 0
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert pdf.read_bytes().count(b"/Type /Page\n") == 1
+    again = await asyncio.to_thread(kluis, "certificate", "verify", path, *keys, "--pdf", path)
+    assert again.code == 1
+    assert json.loads(path.read_text()) == certificate
     printed = shown_in(pdf.read_bytes())
     assert certificate["body"]["case_id"] in printed
     assert certificate["body"]["certificate_id"] in printed
