@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +37,19 @@ SQLITE_PRAGMAS = (
 )
 
 
+class _Connection(sqlite3.Connection):
+    """One whose closing ends its transaction.
+
+    A task that is cancelled may leave a cursor behind; while it lives, SQLite puts closing off,
+    and with it the end of the transaction and its lock (sqlite3_close_v2).
+    """
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # closed already, or the disk is gone
+            self.rollback()
+        super().close()
+
+
 class Database:
     """A pool of connections to one database, and the only way to a transaction."""
 
@@ -50,7 +64,10 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: AsyncEngine = create_async_engine(
-            self.url, pool_pre_ping=not self.is_sqlite, hide_parameters=True
+            self.url,
+            pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,
+            connect_args={"factory": _Connection} if self.is_sqlite else {},
         )
         # SQLite has one writer. Waiting for it here is fair and cheap; in SQLite it is neither.
         self._writer = asyncio.Lock() if self.is_sqlite else None
@@ -100,12 +117,16 @@ class Database:
         """Refuse to work on a schema that is older or newer. Raises SchemaError."""
         head = ScriptDirectory.from_config(self._alembic()).get_current_head()
         async with self.reading() as connection:
-            found = await connection.run_sync(_current_revision)
+            found = await self.revision(connection)
         if found != head:
             raise SchemaError(
                 f"{self.room} database is at version {found}, this program needs {head}: "
                 "`kluis serve` of this version brings an older one up to date when it starts"
             )
+
+    async def revision(self, connection: AsyncConnection) -> str | None:
+        """The version of the schema that this transaction sees."""
+        return await connection.run_sync(_current_revision)
 
     async def close(self) -> None:
         """Close every connection."""

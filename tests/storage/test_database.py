@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import StatementError
 
 from storage import nodes
@@ -54,6 +55,33 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing(database: Database
     assert await ids(database) == []
     async with database.transaction() as tx:
         await nodes.beat(tx, "b", NOW, NOW)
+
+
+async def test_a_writer_that_is_cancelled_anywhere_keeps_nobody_out(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'kluis.db'}", "main")
+    await database.migrate()
+
+    async def write() -> None:
+        async with database.transaction() as tx:
+            for beat in range(20):
+                await nodes.beat(tx, f"node-{beat}", NOW, NOW)
+                later = update(node_rows).values(expires_at=NOW).returning(node_rows.c.id)
+                (await tx.execute(later)).first()  # a row is left, and with it the cursor
+
+    other = sqlite3.connect(
+        tmp_path / "kluis.db", isolation_level=None, timeout=1, check_same_thread=False
+    )
+    ended: list[BaseException | None] = []  # what they raised keeps their cursors alive
+    for number in range(40):
+        writer = asyncio.create_task(write())
+        await asyncio.sleep(number / 4000)
+        writer.cancel()
+        ended += await asyncio.gather(writer, return_exceptions=True)
+        await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
+        other.rollback()
+    other.close()
+    await database.close()
+    assert any(isinstance(one, asyncio.CancelledError) for one in ended)
 
 
 async def test_what_is_written_while_reading_is_rolled_back(database: Database) -> None:
