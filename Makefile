@@ -6,11 +6,10 @@ PEERS  := .venv-peers
 DEMO   ?= ./demo
 JOBS   ?= 3
 FUZZ_SECONDS ?= 600
-FUZZ_LIMIT   ?= 1
 FUZZ_SEED    ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check fuzz mutants bench-inspect bench-log format lock clean
+.PHONY: help install develop demo test check crash fuzz mutants bench-inspect bench-keys bench-log rehearse format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,7 +51,10 @@ $(PEERS)/.installed: requirements-bench.lock pyproject.toml
 	touch $@
 
 fuzz: develop ## coverage-guided fuzzing of every reader, FUZZ_SECONDS each, two at a time
-	$(BIN)/python -m fuzz $(FUZZ_SECONDS) $(FUZZ_LIMIT) $(FUZZ_SEED)
+	$(BIN)/python -m fuzz $(FUZZ_SECONDS) $(FUZZ_SEED) $(READERS)
+
+crash: develop ## the whole crash matrix: every call that makes something durable, times every fault (an hour)
+	KLUIS_CRASH=all $(BIN)/pytest -n $(JOBS) --dist loadfile -rP tests/adversary/test_matrix_*.py
 
 mutants: develop ## changed readers that the tests must notice (takes an hour)
 	$(BIN)/python -m tests.mutants $(MODULES)
@@ -62,6 +64,12 @@ bench-inspect: $(PEERS)/.installed ## inspection against trimesh, VTK, MeshLib, 
 
 bench-log: develop ## the access log against bare SQLite, PostgreSQL and a flat file
 	$(BIN)/python -m bench.log
+
+bench-keys: develop ## rotation and erasure against bare AES-GCM and a bare client of OpenBao
+	$(BIN)/python -m bench.keys
+
+rehearse: develop ## the steps of the container image without an engine, behind Caddy with TLS
+	docker/rehearse
 
 format: develop ## put the source in shape
 	$(BIN)/ruff format .

@@ -3,10 +3,12 @@
 import sys
 
 from gateway.cli.main import run
+from gateway.process import leave_no_core
 
 
 def main() -> None:
     """Run the command on this process's arguments and leave with its exit code."""
+    leave_no_core()  # a command has a passphrase, or a token
     sys.exit(run(sys.argv[1:]))
 
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.access.accounts import Accounts, check_email
 from gateway.access.grants import Access
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Role
+from gateway.access.second import SecondPerson
 from gateway.access.sessions import Sessions
 from gateway.api.context import Services
+from gateway.backup.errors import UnfinishedRestoreError
+from gateway.backup.places import Places, keep_recovery_key
+from gateway.backup.schedule import Schedule
+from gateway.backup.writing import Backups
 from gateway.cosigning import Cosigning, Witness
 from gateway.exports.sink import SyslogSink
 from gateway.exports.syslog import Receiver
@@ -26,21 +31,32 @@ from gateway.inspection.workers.pool import WorkerPool
 from gateway.intake.inspector import Inspector
 from gateway.intake.sweep import Sweeper
 from gateway.intake.uploads import Uploads
+from gateway.inventory.inventory import Inventory
 from gateway.privacy.casekeys import CaseKeys
 from gateway.privacy.cases import Cases
+from gateway.privacy.closing import Closing
+from gateway.privacy.corrections import Corrections
+from gateway.privacy.ending import Ending
 from gateway.privacy.erasure import Erasures
 from gateway.privacy.heartbeat import Heartbeat
+from gateway.privacy.instructions import Instructions
 from gateway.privacy.patients import Patients
 from gateway.privacy.puncture import Punctures
+from gateway.privacy.reasons import Reasons
+from gateway.privacy.rekey import Rekey
+from gateway.privacy.rotation import Rotations
 from gateway.providers import open_provider, set_up_provider
 from gateway.reconcile import Reconciliation
 from gateway.release.content import Release
 from gateway.retention import Retention
 from gateway.settings import Settings
+from gateway.signingkeys import LogKeys, public_keys
 from keys.context import Purpose
 from keys.errors import KeyringExistsError
 from keys.keyring import Keyring
-from keys.signing import SigningKey, Verifier
+from keys.providers import KeyProvider
+from keys.recovery import RecoveryKey
+from keys.signing import Verifier
 from storage import accounts
 from storage.accesslog.log import AccessLog
 from storage.accesslog.sequencer import Sequencer
@@ -56,47 +72,70 @@ class Rooms:
     settings: Settings
     main: Database
     keystore: Database
+    provider: KeyProvider
     keyring: Keyring
     unwraps: Counter[Purpose]
     reconciliation: Reconciliation
     retention: Retention
     blobs: LocalBlobStore
     access_log: AccessLog
+    log_keys: LogKeys
     sequencer: Sequencer
     cosigning: Cosigning
     syslog: SyslogSink | None
     accounts: Accounts
+    second: SecondPerson
+    closing: Closing
     heartbeat: Heartbeat
     sweeper: Sweeper
+    inventory: Inventory
     erasures: Erasures
+    rotations: Rotations
+    backups: Backups
+    schedule: Schedule
     inspector: Inspector
     pool: WorkerPool
     services: Services
 
 
-async def initialise(settings: Settings, passphrase: str, officer_email: str) -> str:
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What a set-up gives out once.
+
+    Attributes:
+        log_key: The log's public key, a C2SP verifier key; it stands in `log.pub` as well.
+        recovery: Opens back-ups. Here and now is the only time that it is anywhere.
+    """
+
+    log_key: str
+    recovery: RecoveryKey = field(repr=False)
+
+
+async def initialise(settings: Settings, passphrase: str, officer_email: str) -> SetUp:
     """Set up a data directory: databases, keyring, public keys, first privacy officer.
 
-    What a crash leaves, the same call completes.
-
-    Returns:
-        The log's public key, a C2SP verifier key; it stands in `log.pub` as well.
+    What a crash leaves, the same call completes, with another recovery key.
 
     Raises:
         KeyringExistsError: The directory is set up already, or the provider holds other keys.
         PassphraseError: The passphrase cannot serve as one.
         ProviderUnavailableError: The provider cannot be reached, or does not let us in.
         InvalidInputError: The officer's e-mail address, or a setting of the provider.
+        UnfinishedRestoreError: A restore into the directory broke off.
     """
     check_email(officer_email)
+    if settings.restoring_path.exists():
+        raise UnfinishedRestoreError(place=settings.data)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.data.chmod(0o700)
     await migrate(settings)
     await _check_unfinished(settings)
     await set_up_provider(settings, passphrase)
+    recovery = RecoveryKey.generate()
+    keep_recovery_key(settings, recovery)
     async with open_rooms(settings, passphrase) as rooms:
         await rooms.accounts.add_account(email=officer_email, role=Role.PRIVACY_OFFICER)
-    return settings.log_key_path.read_text().strip()
+    return SetUp(settings.log_key_path.read_text().strip(), recovery)
 
 
 async def _check_unfinished(settings: Settings) -> None:
@@ -132,7 +171,10 @@ async def open_rooms(settings: Settings, passphrase: str) -> AsyncIterator[Rooms
         PassphraseError: Wrong passphrase.
         ProviderUnavailableError: The provider cannot be reached, or does not let us in.
         SchemaError: The database is older or newer than this program.
+        UnfinishedRestoreError: A restore into the directory broke off.
     """
+    if settings.restoring_path.exists():
+        raise UnfinishedRestoreError(place=settings.data)
     async with AsyncExitStack() as stack:
         provider = await open_provider(settings, passphrase)
         stack.push_async_callback(provider.close)
@@ -143,64 +185,76 @@ async def open_rooms(settings: Settings, passphrase: str) -> AsyncIterator[Rooms
         access_log = AccessLog(databases["database"])
         access_log.start()
         stack.push_async_callback(access_log.close)
-        unwraps: Counter[Purpose] = Counter()
-        keyring = Keyring(provider, lambda purpose: unwraps.update((purpose,)))
-        signing_key = await keyring.signing_key("log")
-        yield _wire(settings, databases, access_log, keyring, unwraps, signing_key)
+        log_keys = LogKeys(settings.log_key_path, provider)
+        await log_keys.refresh()
+        yield _wire(settings, databases, access_log, provider, log_keys)
 
 
 def _wire(
     settings: Settings,
     databases: Mapping[str, Database],
     access_log: AccessLog,
-    keyring: Keyring,
-    unwraps: Counter[Purpose],
-    signing_key: SigningKey,
+    provider: KeyProvider,
+    log_keys: LogKeys,
 ) -> Rooms:
+    unwraps: Counter[Purpose] = Counter()
+    keyring = Keyring(provider, lambda purpose: unwraps.update((purpose,)))
     main, keystore, node_id = databases["database"], databases["keystore"], new_id()
     blobs = LocalBlobStore(settings.data / "blobs")
     reserve = DiskReserve(settings.disk_reserve_path, settings.disk_reserve_bytes)
     access = Access(main, access_log, reserve, node_id)
     passwords = Passwords()
     sessions = Sessions(main, access, passwords, settings)
-    sequencer = _sequencer(settings, main, signing_key, node_id)
+    sequencer = _sequencer(settings, main, log_keys, node_id)
     access_log.is_broken = sequencer.is_broken
     reconciliation = Reconciliation(main, access, unwraps)
     keys = CaseKeys(keystore, keyring, access, reconciliation.claim)
-    punctures = Punctures(main, keystore, keyring, access, node_id)
+    places = Places(settings, main, keystore, keyring)
+    punctures = Punctures(main, keystore, keyring, access, node_id, places)
+    backups = Backups(settings, main, blobs, access, keyring, places)
     pool = WorkerPool(
         settings.inspection_workers,
         settings.inspection_seconds,
         memory_bytes=settings.inspection_memory_bytes,
     )
+    patients, reasons = Patients(keys), Reasons(access, keys)
     uploads = Uploads(main, blobs, access, sessions, keys, settings)
     inspector = Inspector(main, blobs, access, keys, pool, settings, node_id)
+    heartbeat = Heartbeat(main, punctures, keyring, node_id)
     erasures = Erasures(
         main=main,
         key_database=keystore,
-        blobs=blobs,
-        access=access,
-        sessions=sessions,
-        keys=keys,
-        keyring=keyring,
         punctures=punctures,
+        ending=Ending(
+            main=main,
+            key_database=keystore,
+            blobs=blobs,
+            access=access,
+            keyring=keyring,
+            punctures=punctures,
+        ),
         node_id=node_id,
     )
+    second = SecondPerson(main, access, passwords, needed=settings.two_people)
     return Rooms(
         settings=settings,
         main=main,
         keystore=keystore,
+        provider=provider,
         keyring=keyring,
         unwraps=unwraps,
         reconciliation=reconciliation,
         retention=Retention(main, access, settings.log_years),
         blobs=blobs,
         access_log=access_log,
+        log_keys=log_keys,
         sequencer=sequencer,
         cosigning=Cosigning(main, list(map(Witness.parse, settings.witnesses)), node_id),
         syslog=_syslog(settings, main, node_id),
         accounts=Accounts(main, access, passwords, keys.create_controller),
-        heartbeat=Heartbeat(main, punctures, node_id),
+        second=second,
+        closing=Closing(main, access, second, erasures.requested.set),
+        heartbeat=heartbeat,
         sweeper=Sweeper(
             main=main,
             key_database=keystore,
@@ -209,7 +263,21 @@ def _wire(
             uploads=uploads,
             settings=settings,
         ),
+        inventory=Inventory(
+            main=main,
+            keystore=keystore,
+            keyring=keyring,
+            blobs=blobs,
+            access=access,
+            heartbeat=heartbeat,
+            claim=reconciliation.claim,
+            open_note=log_keys.open_note,
+            head_path=settings.log_head_path,
+        ),
         erasures=erasures,
+        rotations=Rotations(main, keystore, access, punctures),
+        backups=backups,
+        schedule=Schedule(backups, main, node_id, settings.backup_hours),
         inspector=inspector,
         pool=pool,
         services=Services(
@@ -218,30 +286,41 @@ def _wire(
             keyring=keyring,
             access=access,
             sessions=sessions,
-            cases=Cases(main, access, keys, Patients(keys)),
+            cases=Cases(main, access, keys, patients),
             uploads=uploads,
             inspector=inspector,
             release=Release(main, blobs, access, keys),
-            erasures=erasures,
+            instructions=Instructions(
+                main=main,
+                access=access,
+                sessions=sessions,
+                reasons=reasons,
+                requested=erasures.requested.set,
+            ),
+            corrections=Corrections(
+                main=main,
+                access=access,
+                sessions=sessions,
+                reasons=reasons,
+                rekey=Rekey(main, keys),
+                patients=patients,
+                requested=erasures.requested.set,
+            ),
         ),
     )
 
 
 def log_verifier(path: Path) -> Verifier:
-    """The log's public key, from its file. Its name is the log's origin."""
-    return Verifier.parse(path.read_text().strip())
+    """The log's newest public key, from its file. Its name is the log's origin."""
+    return public_keys(path).keys[0]
 
 
-def _sequencer(
-    settings: Settings, main: Database, signing_key: SigningKey, node_id: str
-) -> Sequencer:
-    verifier = log_verifier(settings.log_key_path)
-    named = SigningKey(verifier.name, signing_key.seed)
+def _sequencer(settings: Settings, main: Database, log_keys: LogKeys, node_id: str) -> Sequencer:
     return Sequencer(
         main,
-        sign=named.sign_note,
-        open_note=verifier.open_note,
-        origin=verifier.name,
+        sign=log_keys.sign,
+        open_note=log_keys.open_note,
+        origin=log_keys.origin,
         head_path=settings.log_head_path,
         node_id=node_id,
         clock=now,

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from gateway.errors import InvalidInputError
 from gateway.settings import Settings
 from keys.errors import KeyringExistsError, KeyringMissingError
 from keys.providers import KeyProvider
-from keys.providers.local import SIGNING_KEYS, LocalKeyring
+from keys.providers.keyfile import Contents
+from keys.providers.local import LocalKeyring
+from keys.providers.successor import AdoptingProvider, Successor
 from keys.secret import SecretKey
-from keys.signing import SigningKey
+from keys.signing import SIGNING_KEYS, SigningKey
 from storage.durable import replace_file
 
 Setting = TypeVar("Setting", str, Path)
-
-
-class RemoteProvider(KeyProvider, Protocol):
-    """A provider that is reached, not unlocked: nothing is sent before the first question."""
-
-    async def set_up(self, signing: Mapping[str, SecretKey]) -> None:
-        """Make ready, and keep the seeds of the signing keys.
-
-        Raises:
-            KeyringExistsError: Others are kept there.
-        """
 
 
 async def open_provider(settings: Settings, passphrase: str) -> KeyProvider:
@@ -46,11 +38,31 @@ async def open_provider(settings: Settings, passphrase: str) -> KeyProvider:
         PassphraseError: Wrong passphrase.
         InvalidInputError: A setting that the provider needs is missing or wrong.
     """
-    if settings.key_provider == "local":
-        return await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
-    if not settings.log_key_path.exists():
+    moving = bool(settings.key_provider_before)
+    if (moving or settings.key_provider != "local") and not settings.log_key_path.exists():
         raise KeyringMissingError(settings.data)
-    return _remote(settings)
+    if not moving:
+        return await _one(settings, settings.key_provider, passphrase)
+    if settings.key_provider_before == settings.key_provider:
+        reason = "it is the provider that the keys are moved to"
+        raise InvalidInputError(field="key_provider_before", reason=reason)
+    if settings.key_provider == "local" and not settings.keyring_path.exists():
+        with suppress(KeyringExistsError):  # another process was quicker
+            empty = Contents(1, {}, {})
+            await asyncio.to_thread(LocalKeyring.restore, settings.keyring_path, passphrase, empty)
+    before = await _one(settings, settings.key_provider_before, passphrase)
+    return Successor(before, await _one(settings, settings.key_provider, passphrase))
+
+
+async def reach_provider(settings: Settings) -> KeyProvider:
+    """The server or HSM that keeps the keys, for a restore: nothing is set up here yet."""
+    return await _one(settings, settings.key_provider, "")
+
+
+async def _one(settings: Settings, name: str, passphrase: str) -> AdoptingProvider:
+    if name == "local":
+        return await asyncio.to_thread(LocalKeyring.open, settings.keyring_path, passphrase)
+    return _openbao(settings) if name == "openbao" else _pkcs11(settings)
 
 
 async def set_up_provider(settings: Settings, passphrase: str) -> None:
@@ -68,14 +80,14 @@ async def set_up_provider(settings: Settings, passphrase: str) -> None:
         keyring = await asyncio.to_thread(make, settings.keyring_path, passphrase)
         _publish(settings, {name: await keyring.signing_key(name) for name in SIGNING_KEYS})
         return
-    provider = _remote(settings)
+    provider = await _one(settings, settings.key_provider, passphrase)
     try:
         await _set_up_remote(settings, provider)
     finally:
         await provider.close()
 
 
-async def _set_up_remote(settings: Settings, provider: RemoteProvider) -> None:
+async def _set_up_remote(settings: Settings, provider: AdoptingProvider) -> None:
     try:
         kept = await provider.signing_key("certificate")
     except KeyringMissingError:
@@ -96,11 +108,7 @@ def _publish(settings: Settings, keys: Mapping[str, SigningKey]) -> None:
     replace_file(settings.certificate_key_path, f"{keys['certificate'].verifier}\n".encode())
 
 
-def _remote(settings: Settings) -> RemoteProvider:
-    return _openbao(settings) if settings.key_provider == "openbao" else _pkcs11(settings)
-
-
-def _openbao(settings: Settings) -> RemoteProvider:
+def _openbao(settings: Settings) -> AdoptingProvider:
     from keys.providers.bao import AppRole, BaoClient, TokenFile  # noqa: PLC0415 - where needed
     from keys.providers.openbao import OpenBao  # noqa: PLC0415
 
@@ -121,7 +129,7 @@ def _openbao(settings: Settings) -> RemoteProvider:
         raise InvalidInputError(field="openbao_mount", reason=str(error)) from None
 
 
-def _pkcs11(settings: Settings) -> RemoteProvider:
+def _pkcs11(settings: Settings) -> AdoptingProvider:
     try:
         from keys.providers.hsm import Pkcs11Hsm  # noqa: PLC0415 - an extra
     except ImportError:

@@ -28,6 +28,7 @@ from gateway.api.server import make_runner
 from gateway.app import Rooms, migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
 from gateway.process import configure_log, keep_to_itself
+from gateway.providers import open_provider
 from gateway.settings import Settings, settings_changed
 
 GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
@@ -60,7 +61,17 @@ def run_server(settings: Settings, passphrase: str, listening: Listening) -> Non
         if settings.workers == 1:
             _run(serve(settings, passphrase, listener, lambda: listening(address)))
         else:
+            # A token locks itself after a few wrong PINs: one process tries, and not each of many.
+            _run(_try_keys(settings, passphrase))
             _Supervisor(settings, passphrase, listener).run(lambda: listening(address))
+
+
+async def _try_keys(settings: Settings, passphrase: str) -> None:
+    provider = await open_provider(settings, passphrase)
+    try:
+        await provider.check()
+    finally:
+        await provider.close()
 
 
 async def serve(
@@ -109,6 +120,7 @@ async def working(rooms: Rooms) -> AsyncIterator[asyncio.Task[None]]:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            await rooms.erasures.leave()
             end.set()
             await asyncio.gather(sequencing, return_exceptions=True)
             await rooms.heartbeat.leave()
@@ -141,8 +153,10 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.inspector.run())
             tasks.create_task(rooms.erasures.run())
             tasks.create_task(rooms.cosigning.run())
+            tasks.create_task(rooms.log_keys.run())
             tasks.create_task(rooms.reconciliation.run())
             tasks.create_task(rooms.retention.run())
+            tasks.create_task(rooms.schedule.run())
             if rooms.syslog is not None:
                 tasks.create_task(rooms.syslog.run())
             tasks.create_task(_sweep(rooms))

@@ -45,6 +45,7 @@ def _addresses(given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_listed)]
 Addresses = Annotated[Several, AfterValidator(_addresses)]
 
 
@@ -62,7 +63,10 @@ class Settings(BaseSettings):
         None, description="file that holds the passphrase, such as a systemd credential"
     )
     key_provider: Literal["local", "openbao", "pkcs11"] = Field(
-        "local", description="where controller keys live; chosen before init"
+        "local", description="where controller keys live; chosen before init, changed by moving"
+    )
+    key_provider_before: Literal["", "local", "openbao", "pkcs11"] = Field(
+        "", description="where they are moved from by `kluis keys migrate`; empty: they stay"
     )
     openbao_address: str = Field(
         "", description="the OpenBao server: https://, or http:// on this machine"
@@ -142,12 +146,26 @@ class Settings(BaseSettings):
     confirmation_minutes: float = Field(
         5.0, gt=0, description="how long a repeated password counts for what cannot be undone"
     )
+    two_people: bool = Field(
+        True, description="whether what undoes the house takes a second person's password"
+    )
     log_years: float = Field(
         5.0, ge=5, description="years that records of the access log are kept; the law asks for 5"
     )
     disk_reserve_bytes: int = Field(
         16 * MiB, gt=0, description="room kept back, so that a full disk locks nobody out"
     )
+    backup_directories: Paths = Field(
+        (), description="places for back-ups of data and keystore; each must be there and be ours"
+    )
+    key_backup_directories: Paths = Field(
+        (),
+        description="places for the back-up of a local keyring's keys; never with the data's own",
+    )
+    backup_hours: float = Field(
+        0.0, ge=0, description="time between two back-ups while serving, in hours; 0: none"
+    )
+    backup_keep: int = Field(7, ge=1, description="back-ups of the data that a place keeps")
     sweep_minutes: float = Field(10.0, gt=0, description="time between two sweeps of orphans")
     orphan_hours: float = Field(
         1.0, gt=0, description="age at which bytes that no row names are taken for orphans"
@@ -190,6 +208,16 @@ class Settings(BaseSettings):
     def keyring_path(self) -> Path:
         """The local keyring's file."""
         return self.data / "keyring.json"
+
+    @property
+    def recovery_key_path(self) -> Path:
+        """The public half of the recovery key; the other half is on paper."""
+        return self.data / "recovery.pub"
+
+    @property
+    def restoring_path(self) -> Path:
+        """There while a restore is not complete; nothing else opens the directory then."""
+        return self.data / "restoring"
 
     @property
     def log_head_path(self) -> Path:

@@ -25,7 +25,7 @@ import structlog
 from gateway.errors import InvalidInputError
 from keys.errors import KeysError, SignatureError
 from keys.secret import SecretKey
-from keys.signing import Cosigner, CosigningKey, Verifier
+from keys.signing import Cosigner, CosigningKey, Verifier, Verifiers
 from storage.accesslog.checkpoint import Checkpoint
 from storage.accesslog.proof import Submission
 from storage.accesslog.tree import EMPTY_ROOT, verify_consistency
@@ -51,13 +51,13 @@ class Witnessing:
 
     Attributes:
         key: Signs.
-        logs: The logs it knows: public key by origin.
+        logs: The logs it knows: public keys by origin.
         directory: What it remembers.
         clock: POSIX seconds.
     """
 
     key: CosigningKey
-    logs: Mapping[str, Verifier]
+    logs: Mapping[str, Verifiers]
     directory: Path
     clock: Callable[[], int]
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -195,9 +195,13 @@ def _alone(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _verifiers(vkeys: list[str]) -> Mapping[str, Verifier]:
+def _verifiers(vkeys: list[str]) -> Mapping[str, Verifiers]:
     try:
         verifiers = [Verifier.parse(vkey) for vkey in vkeys]
     except SignatureError:
         raise InvalidInputError(field="log", reason="it is no verifier key of a log") from None
-    return {verifier.name: verifier for verifier in verifiers}
+    names = {verifier.name for verifier in verifiers}
+    return {
+        name: Verifiers(tuple(verifier for verifier in verifiers if verifier.name == name))
+        for name in names
+    }

@@ -23,9 +23,10 @@ class Purpose(StrEnum):
     RECORD = "record"
     ROOT_KEY = "root-key"
     KEYRING = "keyring"
+    BACKUP = "backup"
 
 
-_OF_NO_CONTROLLER = frozenset({Purpose.ROOT_KEY, Purpose.KEYRING})
+_OF_NO_CONTROLLER = frozenset({Purpose.ROOT_KEY, Purpose.KEYRING, Purpose.BACKUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Context:
     """Purpose and owner of one ciphertext.
 
     Ids are printable text; what is not (a newline, NUL, a lone surrogate) is a ValueError,
-    and so is a missing controller: nothing is shared between controllers but the keyring.
+    and so is a missing controller: nothing is shared between controllers but the keyring and
+    what is backed up whole.
     """
 
     purpose: Purpose

@@ -9,6 +9,8 @@ KeysError
 ├── KeyringExistsError
 ├── KeyringMissingError
 ├── KeyringFormatError
+├── RecoveryWordsError
+├── RecoveryKeyFormatError
 └── ProviderUnavailableError   the provider cannot serve now; nothing happened
     └── ProviderRefusedError   nor will it, until its operator puts something right
 
@@ -90,6 +92,24 @@ class KeyringFormatError(KeysError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"keyring: {reason}")
+
+
+class RecoveryWordsError(KeysError):
+    """What was typed are not the words of a recovery key."""
+
+    code = "recovery_words_refused"
+
+    def __init__(self) -> None:
+        super().__init__("these are not 24 words of a recovery key in their order")
+
+
+class RecoveryKeyFormatError(KeysError):
+    """The file of the recovery key's public half holds something else."""
+
+    code = "recovery_key_format"
+
+    def __init__(self) -> None:
+        super().__init__("not the public half of a recovery key")
 
 
 class ProviderUnavailableError(KeysError):

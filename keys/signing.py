@@ -12,14 +12,24 @@ signature over "cosignature/v1", "time <seconds>" and the text. (c2sp.org/tlog-c
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from keys.errors import SignatureError
 from keys.secret import SecretKey
+
+SIGNING_KEYS = ("log", "certificate")
+"""What a provider keeps the seeds of, always."""
+
+LOG_BEFORE = "log-before"
+"""The log's key until it was replaced, for as long as checkpoints bear both signatures."""
+
+_Result = TypeVar("_Result")
 
 _ED25519 = b"\x01"
 _COSIGNATURE = b"\x04"
@@ -51,12 +61,16 @@ class SigningKey:
 
     def sign_note(self, text: str) -> str:
         """Return the signed note; text that a note cannot carry is a ValueError."""
+        return f"{text}\n{self.sign_line(text)}"
+
+    def sign_line(self, text: str) -> str:
+        """Return the signature line of a note, with its newline; see `sign_note`."""
         if not _is_text(text):
             raise ValueError(
                 "the text of a note ends in a newline and has no other control character"
             )
         key_id = _key_id(self.name, _ED25519, _public(self.seed))
-        return f"{text}\n{_line(self.name, key_id + self.sign(text.encode()))}"
+        return _line(self.name, key_id + self.sign(text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,52 @@ class Verifier:
         for raw in mine:
             self.verify(text.encode(), raw[_KEY_ID_SIZE:])
         return text, mine[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Verifiers:
+    """The public keys that one signer had in turn, newest first; any of them vouches."""
+
+    keys: tuple[Verifier, ...]
+
+    @classmethod
+    def parse(cls, lines: str) -> Self:
+        """Read verifier keys, one a line.
+
+        Raises:
+            SignatureError: There is none, or something that is not one.
+        """
+        keys = tuple(map(Verifier.parse, lines.split()))
+        if not keys:
+            raise SignatureError("not a verifier key")
+        return cls(keys)
+
+    @property
+    def name(self) -> str:
+        """The name of the newest."""
+        return self.keys[0].name
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """See Verifier."""
+        self._first(lambda key: key.verify(message, signature))
+
+    def signer(self, note: str) -> Verifier:
+        """Return the newest of them that signed a note. Raises as Verifier.open_note."""
+        return self._first(lambda key: (key, key.open_note(note)))[0]
+
+    def open_note(self, note: str) -> str:
+        """See Verifier."""
+        return self.signer(note).open_note(note)
+
+    def own_part(self, note: str) -> str:
+        """See Verifier."""
+        return self.signer(note).own_part(note)
+
+    def _first(self, attempt: Callable[[Verifier], _Result]) -> _Result:
+        for key in self.keys[:-1]:
+            with suppress(SignatureError):
+                return attempt(key)
+        return attempt(self.keys[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,12 +19,19 @@ from storage.schema import accounts, controllers, sessions, tokens
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """A practice: controller in the sense of GDPR art. 4(7)."""
+    """A practice: controller in the sense of GDPR art. 4(7).
+
+    Erasures of `erasure_second_from` cases or more within a day (0: never) wait for a second
+    person, at most `erasure_delay_hours` (0: for ever).
+    """
 
     id: str
     name: str
     email: str
     created_at: datetime
+    erasure_delay_hours: int = 24
+    erasure_second_from: int = 10
+    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,28 @@ async def lock_controller(tx: AsyncConnection, controller_id: str) -> None:
     """Hold a controller's row until the transaction ends: what must be single in it, is."""
     statement = select(controllers.c.id).where(controllers.c.id == controller_id)
     await tx.execute(statement.with_for_update())
+
+
+async def change_controller(tx: AsyncConnection, controller_id: str, **columns: Any) -> None:
+    """Set columns of a controller."""
+    await tx.execute(update(controllers).where(controllers.c.id == controller_id).values(columns))
+
+
+async def close_controller(tx: AsyncConnection, controller_id: str, at: datetime) -> None:
+    """Close a controller: nothing new comes in, and its people are shut out at once."""
+    await change_controller(tx, controller_id, closed_at=at)
+    theirs = select(accounts.c.id).where(accounts.c.controller_id == controller_id)
+    for account_id in (await tx.execute(theirs)).scalars().all():
+        await disable(tx, account_id, at)
+        await revoke_tokens(tx, account_id, at)
+    of_controller = update(accounts).where(accounts.c.controller_id == controller_id)
+    await tx.execute(of_controller.values(password_hash=None))
+
+
+async def is_closed(connection: AsyncConnection, controller_id: str) -> bool:
+    """Whether a controller was closed."""
+    controller = await get_controller(connection, controller_id)
+    return controller is None or controller.closed_at is not None
 
 
 async def add_account(tx: AsyncConnection, account: Account) -> None:

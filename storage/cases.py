@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import assignments, cases, subject_index, subjects
+from storage.schema import assignments, cases, erasures, subject_index, subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,12 @@ class Case:
     """One treatment of one data subject: the unit of access.
 
     States: draft, submitted, planning, completed, erased. `frozen_at` is set while an erasure is
-    under way: stored, and nothing else.
+    under way: stored, and nothing else. `key_id` names its case key in the keystore.
     """
 
     id: str
     controller_id: str
+    key_id: str
     pseudonym: str | None
     state: str
     treatment: str
@@ -70,6 +71,12 @@ async def change(tx: AsyncConnection, case_id: str, **columns: Any) -> None:
     await tx.execute(update(cases).where(cases.c.id == case_id).values(**columns))
 
 
+async def freeze(tx: AsyncConnection, case_id: str, at: datetime) -> None:
+    """Store the case and nothing else from here on: an erasure is under way."""
+    await change(tx, case_id, frozen_at=at)
+    await end_assignments(tx, case_id, at)
+
+
 async def list_cases(
     connection: AsyncConnection,
     now: datetime,
@@ -108,10 +115,27 @@ async def list_cases(
     return every(Case, await connection.execute(statement))
 
 
-async def known_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> frozenset[str]:
-    """Which of these cases have a row."""
-    statement = select(cases.c.id).where(cases.c.id.in_(case_ids))
-    return frozenset((await connection.execute(statement)).scalars())
+async def known_keys(connection: AsyncConnection, key_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these case keys a case has, or an erasure still needs as its evidence."""
+    living = await connection.execute(select(cases.c.key_id).where(cases.c.key_id.in_(key_ids)))
+    doomed = await connection.execute(
+        select(erasures.c.key_id).where(
+            erasures.c.key_id.in_(key_ids), erasures.c.puncture_id.is_(None)
+        )
+    )
+    return frozenset(living.scalars()) | frozenset(doomed.scalars())
+
+
+async def of_controller(connection: AsyncConnection, controller_id: str) -> Sequence[Case]:
+    """Every case of a controller, oldest first."""
+    statement = select(cases).where(cases.c.controller_id == controller_id).order_by(cases.c.id)
+    return every(Case, await connection.execute(statement))
+
+
+async def shares_pseudonym(tx: AsyncConnection, case: Case) -> bool:
+    """Whether other cases are of the same data subject."""
+    others = select(cases.c.id).where(cases.c.pseudonym == case.pseudonym, cases.c.id != case.id)
+    return (await tx.execute(others.limit(1))).first() is not None
 
 
 async def assign(tx: AsyncConnection, assignment: Assignment) -> None:
@@ -187,6 +211,17 @@ async def index_subject(
             )
 
 
+async def delete_subjects(tx: AsyncConnection, controller_id: str) -> None:
+    """Forget every data subject of a controller that has no case any more; idempotent."""
+    await tx.execute(delete(subject_index).where(subject_index.c.controller_id == controller_id))
+    await tx.execute(delete(subjects).where(subjects.c.controller_id == controller_id))
+
+
+async def unindex_subject(tx: AsyncConnection, pseudonym: str) -> None:
+    """Delete every blind index entry of a data subject; idempotent."""
+    await tx.execute(delete(subject_index).where(subject_index.c.pseudonym == pseudonym))
+
+
 async def find_subjects(
     connection: AsyncConnection, controller_id: str, index_field: str, digest: bytes
 ) -> frozenset[str]:
@@ -203,7 +238,7 @@ async def delete_subject_without_cases(tx: AsyncConnection, pseudonym: str) -> N
     """Forget a data subject whose last case is gone; idempotent."""
     left = select(func.count()).select_from(cases).where(cases.c.pseudonym == pseudonym)
     if (await tx.execute(left)).scalar_one() == 0:
-        await tx.execute(delete(subject_index).where(subject_index.c.pseudonym == pseudonym))
+        await unindex_subject(tx, pseudonym)
         await tx.execute(delete(subjects).where(subjects.c.pseudonym == pseudonym))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import datetime
 from pathlib import Path
 
 
@@ -18,6 +19,19 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sweep_unfinished(directory: Path, older_than: datetime) -> int:
+    """Remove what a killed `replace_file` left beside the file; say how many."""
+    swept = 0
+    for path in directory.glob("*.unfinished"):
+        try:
+            if path.lstat().st_mtime < older_than.timestamp():
+                path.unlink()
+                swept += 1
+        except FileNotFoundError:  # its writer ended since the directory was read
+            continue
+    return swept
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
@@ -16,18 +16,29 @@ from storage.schema import erasures, punctures
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One request to erase one case.
+    """One thing that is erased, and ends in one certificate.
 
-    Steps: frozen, punctured, proved, deleted, recorded, done.
+    Kinds: `case`; `file` and `rectification`, for which the case was given another key; `client`.
+    Steps: waiting (for a second person, or until `waits_until`), frozen, punctured, proved,
+    deleted, recorded, done; or withdrawn. What was asked for at once shares its `request_id`.
+
+    `key_id` names the key that must open nothing afterwards, `facts` is JSON of what is gone.
     """
 
     id: str
-    case_id: str
+    request_id: str
+    kind: str
     controller_id: str
+    case_id: str | None
     step: str
     requested_by: str
     requested_at: datetime
     reason: str
+    file_id: str | None = None
+    key_id: str | None = None
+    waits_until: datetime | None = None
+    second_by: str | None = None
+    facts: str | None = None
     puncture_id: str | None = None
     evidence: str | None = field(default=None, repr=False)
     body: str | None = None
@@ -35,12 +46,17 @@ class Erasure:
     certificate: str | None = None
     finished_at: datetime | None = None
 
+    def of_case(self, erasure_id: str, case_id: str, key_id: str) -> Erasure:
+        """The erasure of a case that this one of a client takes along."""
+        return replace(self, id=erasure_id, kind="case", case_id=case_id, key_id=key_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Puncture:
     """One move of a controller's key from an old version to a new one.
 
-    Steps: begun, created, rewrapped, backed_up, dropped, destroyed.
+    Steps: begun, created, rewrapped, backed_up, dropped, destroyed. Causes: erasure, rotation.
+    `key_backups` is a JSON list of the registered places that confirmed the destruction.
     """
 
     id: str
@@ -48,8 +64,11 @@ class Puncture:
     step: str
     old_version: int
     new_version: int
+    cause: str
+    requested_by: str
     created_at: datetime
     finished_at: datetime | None = None
+    key_backups: str | None = None
 
 
 async def add(tx: AsyncConnection, erasure: Erasure) -> None:
@@ -58,15 +77,97 @@ async def add(tx: AsyncConnection, erasure: Erasure) -> None:
 
 
 async def of_case(connection: AsyncConnection, case_id: str) -> Erasure | None:
-    """The erasure of a case, or None."""
-    rows = await connection.execute(select(erasures).where(erasures.c.case_id == case_id))
-    return at_most_one(Erasure, rows)
+    """The erasure of a case as a whole, or None."""
+    whole = erasures.c.kind == "case"
+    return at_most_one(Erasure, await connection.execute(_about(case_id, whole)))
+
+
+async def of_file(connection: AsyncConnection, case_id: str, file_id: str) -> Erasure | None:
+    """The erasure of one file, or None."""
+    one = (erasures.c.kind == "file") & (erasures.c.file_id == file_id)
+    return at_most_one(Erasure, await connection.execute(_about(case_id, one)))
+
+
+async def keys_left_behind(connection: AsyncConnection, case_id: str) -> frozenset[str]:
+    """Keys that a case left behind, and that no puncture has begun to make useless yet."""
+    statement = select(erasures.c.key_id).where(
+        erasures.c.case_id == case_id,
+        erasures.c.kind.in_(("file", "rectification")),
+        erasures.c.puncture_id.is_(None),
+    )
+    return frozenset((await connection.execute(statement)).scalars())
+
+
+async def of_client(connection: AsyncConnection, controller_id: str) -> Erasure | None:
+    """The end of a client, or None."""
+    statement = select(erasures).where(
+        erasures.c.controller_id == controller_id, erasures.c.kind == "client"
+    )
+    return at_most_one(Erasure, await connection.execute(statement))
+
+
+async def certificates_of(
+    connection: AsyncConnection, controller_id: str
+) -> Sequence[tuple[str, str]]:
+    """Every case of a controller that was erased, with its erasure, which its certificate names."""
+    statement = select(erasures.c.case_id, erasures.c.id).where(
+        erasures.c.controller_id == controller_id,
+        erasures.c.kind == "case",
+        erasures.c.step == "done",
+    )
+    rows = await connection.execute(statement.order_by(erasures.c.id))
+    return [(row.case_id, row.id) for row in rows]
+
+
+async def of_request(connection: AsyncConnection, request_id: str) -> Sequence[Erasure]:
+    """What was asked for at once, oldest first."""
+    statement = select(erasures).where(erasures.c.request_id == request_id)
+    return every(Erasure, await connection.execute(statement.order_by(erasures.c.id)))
 
 
 async def unfinished(connection: AsyncConnection) -> Sequence[Erasure]:
-    """Every erasure that is not done, oldest first."""
-    statement = select(erasures).where(erasures.c.step != "done").order_by(erasures.c.id)
+    """Every erasure that is to be carried out and not done, oldest first."""
+    idle = ("done", "waiting", "withdrawn")
+    statement = select(erasures).where(erasures.c.step.not_in(idle)).order_by(erasures.c.id)
     return every(Erasure, await connection.execute(statement))
+
+
+async def pending(connection: AsyncConnection, controller_id: str | None) -> Sequence[Erasure]:
+    """Every erasure that waits or is under way, of one controller or of all, oldest first."""
+    statement = select(erasures).where(erasures.c.step.not_in(("done", "withdrawn")))
+    if controller_id is not None:
+        statement = statement.where(erasures.c.controller_id == controller_id)
+    return every(Erasure, await connection.execute(statement.order_by(erasures.c.id)))
+
+
+async def due(connection: AsyncConnection, now: datetime) -> Sequence[Erasure]:
+    """Every erasure that has waited long enough, oldest first."""
+    statement = select(erasures).where(erasures.c.step == "waiting", erasures.c.waits_until <= now)
+    return every(Erasure, await connection.execute(statement.order_by(erasures.c.id)))
+
+
+async def start(tx: AsyncConnection, erasure_id: str, **columns: Any) -> bool:
+    """End the waiting of an erasure; whether it (still) waited."""
+    waiting = update(erasures).where(erasures.c.id == erasure_id, erasures.c.step == "waiting")
+    return (await tx.execute(waiting.values(step="frozen", **columns))).rowcount == 1
+
+
+async def withdraw(tx: AsyncConnection, erasure_id: str, **columns: Any) -> bool:
+    """Take back an erasure that waits; whether it (still) waited."""
+    waiting = update(erasures).where(erasures.c.id == erasure_id, erasures.c.step == "waiting")
+    return (await tx.execute(waiting.values(step="withdrawn", **columns))).rowcount == 1
+
+
+async def cases_since(connection: AsyncConnection, controller_id: str, since: datetime) -> int:
+    """Of how many cases of a controller the erasure was asked for since then."""
+    statement = select(func.count()).where(
+        erasures.c.controller_id == controller_id,
+        erasures.c.kind == "case",
+        erasures.c.step != "withdrawn",
+        erasures.c.requested_at > since,
+    )
+    asked: int = (await connection.execute(statement)).scalar_one()
+    return asked
 
 
 async def of_puncture(connection: AsyncConnection, puncture_id: str) -> Sequence[Erasure]:
@@ -75,9 +176,22 @@ async def of_puncture(connection: AsyncConnection, puncture_id: str) -> Sequence
     return every(Erasure, await connection.execute(statement))
 
 
+def _about(case_id: str, which: ColumnElement[bool]) -> Select[Any]:
+    living = erasures.c.step != "withdrawn"
+    return select(erasures).where(erasures.c.case_id == case_id, living, which)
+
+
 async def change(tx: AsyncConnection, erasure_id: str, **columns: Any) -> None:
     """Set columns of an erasure."""
     await tx.execute(update(erasures).where(erasures.c.id == erasure_id).values(**columns))
+
+
+async def any_rekeyed(connection: AsyncConnection, since: datetime) -> bool:
+    """Whether a case was given another key since: one of its files erased, or it was corrected."""
+    statement = select(erasures.c.id).where(
+        erasures.c.kind.in_(["file", "rectification"]), erasures.c.requested_at > since
+    )
+    return (await connection.execute(statement.limit(1))).first() is not None
 
 
 async def add_puncture(tx: AsyncConnection, puncture: Puncture) -> None:
@@ -89,6 +203,20 @@ async def get_puncture(connection: AsyncConnection, puncture_id: str) -> Punctur
     """One puncture."""
     rows = await connection.execute(select(punctures).where(punctures.c.id == puncture_id))
     return every(Puncture, rows)[0]
+
+
+async def puncture_under_way(connection: AsyncConnection, controller_id: str) -> Puncture | None:
+    """The one puncture of this controller that is not finished, or None."""
+    statement = select(punctures).where(
+        punctures.c.controller_id == controller_id, punctures.c.finished_at.is_(None)
+    )
+    return at_most_one(Puncture, await connection.execute(statement))
+
+
+async def unfinished_punctures(connection: AsyncConnection) -> Sequence[Puncture]:
+    """Every puncture that is not finished, oldest first."""
+    statement = select(punctures).where(punctures.c.finished_at.is_(None))
+    return every(Puncture, await connection.execute(statement.order_by(punctures.c.id)))
 
 
 async def change_puncture(tx: AsyncConnection, puncture_id: str, **columns: Any) -> None:

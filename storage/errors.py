@@ -7,7 +7,8 @@ StorageError                 never raised itself
 ├── LeaseLostError           somebody else holds the lease by now; stop at once
 ├── LogUnavailableError      the event is not durable; what it would have allowed must not happen
 ├── LogInconsistentError     the log does not extend what was signed before
-└── SchemaError              the database is not at the version this program needs
+├── SchemaError              the database is not at the version this program needs
+└── DumpFormatError          a dump is not what it should be, or of another version
 """
 
 from __future__ import annotations
@@ -59,3 +60,9 @@ class SchemaError(StorageError):
     """The database is not at the schema version this program needs."""
 
     code = "schema"
+
+
+class DumpFormatError(StorageError):
+    """A dump is not what it should be, or of another version of the schema; nothing was loaded."""
+
+    code = "dump_format"

@@ -2,7 +2,7 @@
 
 A file's state is the queue: `receiving` (bytes arrive), `received` (whole, to be inspected by
 whoever claims it), then `accepted` or `refused`; `removed` was taken away again by a person,
-`expired` and `cancelled` never became whole.
+`erased` for good, `expired` and `cancelled` never became whole.
 """
 
 from __future__ import annotations
@@ -168,6 +168,12 @@ async def thumbnail_of(connection: AsyncConnection, file_id: str) -> bytes | Non
     return sealed
 
 
+async def change_thumbnail(tx: AsyncConnection, file_id: str, sealed_picture: bytes) -> None:
+    """Put another sealed picture in place of a file's."""
+    statement = update(thumbnails).where(thumbnails.c.file_id == file_id)
+    await tx.execute(statement.values(sealed_picture=sealed_picture))
+
+
 async def delete_thumbnail(tx: AsyncConnection, file_id: str) -> None:
     """Delete the picture of a file; idempotent."""
     await tx.execute(delete(thumbnails).where(thumbnails.c.file_id == file_id))
@@ -222,6 +228,13 @@ async def known_blobs(connection: AsyncConnection, blob_ids: Sequence[str]) -> f
         select(files.c.blob_id).where(files.c.blob_id.in_(blob_ids))
     )
     return frozenset(in_parts.scalars()) | frozenset(in_files.scalars())
+
+
+async def stored_blobs(connection: AsyncConnection) -> Sequence[tuple[str, int, bytes]]:
+    """Every object in the vault: blob, bytes of the file in it, SHA-256 of the ciphertext."""
+    columns = (files.c.blob_id, files.c.size, files.c.sealed_sha256)
+    statement = select(*columns).where(files.c.blob_id.is_not(None)).order_by(files.c.blob_id)
+    return [tuple(row) for row in await connection.execute(statement)]
 
 
 async def known_uploads(connection: AsyncConnection, file_ids: Sequence[str]) -> frozenset[str]:

@@ -1,12 +1,13 @@
 """Wrapped keys, kept in a database of their own so that it is backed up apart.
 
 A wrapped key is opaque bytes here. Case, index and upload keys are wrapped under a version of
-their controller's key; file keys under their case key (then `version` is None).
+their controller's key; file keys under their case key (then `version` is None). While a case is
+given another key, its file keys are there twice: under the one and under the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,10 @@ from storage.schema import controller_versions, erasure_ledger, wrapped_keys
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """One wrapped key and the place it is bound to."""
+    """One wrapped key and the place it is bound to.
+
+    `version` of the controller's key wraps it; or, where that is None, the case key `under`.
+    """
 
     purpose: str
     object_id: str
@@ -30,6 +34,7 @@ class WrappedKey:
     version: int | None
     wrapped: bytes = field(repr=False)
     created_at: datetime
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,21 @@ async def versions(connection: AsyncConnection, controller_id: str) -> Sequence[
     return every(ControllerVersion, await connection.execute(statement))
 
 
+async def all_versions(connection: AsyncConnection) -> Sequence[ControllerVersion]:
+    """All versions of every controller's key, oldest first."""
+    order = (controller_versions.c.controller_id, controller_versions.c.version)
+    rows = await connection.execute(select(controller_versions).order_by(*order))
+    return every(ControllerVersion, rows)
+
+
+async def count_by_version(connection: AsyncConnection) -> Mapping[tuple[str, int], int]:
+    """How many keys are wrapped under each controller's each version."""
+    place = (wrapped_keys.c.controller_id, wrapped_keys.c.version)
+    statement = select(*place, func.count()).where(wrapped_keys.c.version.is_not(None))
+    found = await connection.execute(statement.group_by(*place))
+    return {(controller_id, version): count for controller_id, version, count in found}
+
+
 async def current_version(connection: AsyncConnection, controller_id: str) -> int | None:
     """The version that keys are wrapped under now, or None before the first."""
     statement = select(controller_versions.c.version).where(
@@ -110,10 +130,32 @@ async def add(tx: AsyncConnection, key: WrappedKey) -> None:
     await tx.execute(insert(wrapped_keys).values(asdict(key)))
 
 
-async def get(connection: AsyncConnection, purpose: str, object_id: str) -> WrappedKey | None:
+async def get(
+    connection: AsyncConnection, purpose: str, object_id: str, under: str = ""
+) -> WrappedKey | None:
     """One wrapped key, or None."""
-    statement = select(wrapped_keys).where(_is(purpose, object_id))
-    return at_most_one(WrappedKey, await connection.execute(statement))
+    place = _is(purpose, object_id) & (wrapped_keys.c.under == under)
+    return at_most_one(WrappedKey, await connection.execute(select(wrapped_keys).where(place)))
+
+
+async def hold(tx: AsyncConnection, purpose: str, object_id: str) -> bool:
+    """Whether a key is there; if so nobody takes it away until the transaction ends."""
+    statement = select(wrapped_keys.c.object_id).where(_is(purpose, object_id)).with_for_update()
+    return (await tx.execute(statement)).first() is not None
+
+
+async def under_key(connection: AsyncConnection, key_id: str) -> Sequence[WrappedKey]:
+    """The file keys that this case key wraps."""
+    statement = select(wrapped_keys).where(wrapped_keys.c.under == key_id)
+    return every(WrappedKey, await connection.execute(statement))
+
+
+async def of_case(connection: AsyncConnection, case_id: str) -> Sequence[WrappedKey]:
+    """Every key of a case that a version of its controller's key wraps."""
+    statement = select(wrapped_keys).where(
+        wrapped_keys.c.case_id == case_id, wrapped_keys.c.version.is_not(None)
+    )
+    return every(WrappedKey, await connection.execute(statement))
 
 
 async def under_version(
@@ -121,14 +163,12 @@ async def under_version(
     controller_id: str,
     version: int,
     *,
-    but_cases: Sequence[str],
     limit: int,
 ) -> Sequence[WrappedKey]:
-    """Keys still wrapped under this version, but for those of some cases."""
+    """Keys still wrapped under this version."""
     statement = (
         select(wrapped_keys)
         .where(wrapped_keys.c.controller_id == controller_id, wrapped_keys.c.version == version)
-        .where(func.coalesce(wrapped_keys.c.case_id, "").not_in(list(but_cases)))
         .order_by(wrapped_keys.c.purpose, wrapped_keys.c.object_id)
         .limit(limit)
     )
@@ -150,13 +190,19 @@ async def replace(tx: AsyncConnection, key: WrappedKey, wrapped: bytes, version:
 
 
 async def remove(tx: AsyncConnection, purpose: str, object_id: str) -> None:
-    """Delete one wrapped key; idempotent."""
-    await tx.execute(delete(wrapped_keys).where(_is(purpose, object_id)))
+    """Delete one key, and what it wraps, however often it is wrapped itself; idempotent."""
+    there = _is(purpose, object_id) | (wrapped_keys.c.under == object_id)
+    await tx.execute(delete(wrapped_keys).where(there))
 
 
 async def remove_case(tx: AsyncConnection, case_id: str) -> None:
     """Delete every wrapped key of a case; idempotent."""
     await tx.execute(delete(wrapped_keys).where(wrapped_keys.c.case_id == case_id))
+
+
+async def remove_controller(tx: AsyncConnection, controller_id: str) -> None:
+    """Delete every wrapped key of a controller; idempotent."""
+    await tx.execute(delete(wrapped_keys).where(wrapped_keys.c.controller_id == controller_id))
 
 
 async def objects(connection: AsyncConnection, purpose: str, before: datetime) -> Sequence[str]:
@@ -168,9 +214,9 @@ async def objects(connection: AsyncConnection, purpose: str, before: datetime) -
 
 
 async def enter_in_ledger(
-    tx: AsyncConnection, case_id: str, controller_id: str, at: datetime, certificate_sha256: bytes
+    tx: AsyncConnection, case_id: str, controller_id: str, at: datetime
 ) -> None:
-    """Add an erasure to the ledger that a restore replays; idempotent."""
+    """Add an erasure to the ledger that a restore replays; idempotent, the first time counts."""
     there = select(erasure_ledger.c.case_id).where(erasure_ledger.c.case_id == case_id)
     if (await tx.execute(there)).one_or_none() is None:
         await tx.execute(
@@ -178,9 +224,15 @@ async def enter_in_ledger(
                 case_id=case_id,
                 controller_id=controller_id,
                 erased_at=at,
-                certificate_sha256=certificate_sha256,
+                certificate_sha256=b"",
             )
         )
+
+
+async def certify_in_ledger(tx: AsyncConnection, case_id: str, certificate_sha256: bytes) -> None:
+    """Add the hash of its certificate's body to an erasure in the ledger."""
+    entry = update(erasure_ledger).where(erasure_ledger.c.case_id == case_id)
+    await tx.execute(entry.values(certificate_sha256=certificate_sha256))
 
 
 async def _hold_current(tx: AsyncConnection, controller_id: str, version: int) -> None:

@@ -93,6 +93,12 @@ async def hold(tx: AsyncConnection, lease: Lease, now: datetime) -> None:
         raise LeaseLostError(f"lease {lease.name}: it ran out")
 
 
+async def extend(tx: AsyncConnection, lease: Lease, until: datetime) -> None:
+    """Keep a lease that `hold` found to be ours in this transaction."""
+    mine = (leases.c.name == lease.name) & (leases.c.fence == lease.fence)
+    await tx.execute(update(leases).where(mine).values(expires_at=until))
+
+
 async def release(database: Database, lease: Lease) -> None:
     """Let the next one have it at once; nothing happens if it is no longer ours.
 

@@ -1,10 +1,10 @@
-"""Which processes are alive, and which key versions each has let go of."""
+"""Which processes are alive, with which keys, and which key versions each has let go of."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.schema import drops, nodes
@@ -15,6 +15,18 @@ async def beat(tx: AsyncConnection, node_id: str, now: datetime, until: datetime
     alive = await tx.execute(update(nodes).where(nodes.c.id == node_id).values(expires_at=until))
     if alive.rowcount == 0:
         await tx.execute(insert(nodes).values(id=node_id, started_at=now, expires_at=until))
+
+
+async def use(tx: AsyncConnection, node_id: str, edition: str) -> None:
+    """Note which edition of the keys this node works with (KeyProvider.edition)."""
+    await tx.execute(update(nodes).where(nodes.c.id == node_id).values(edition=edition))
+
+
+async def using_others(connection: AsyncConnection, edition: str, now: datetime) -> frozenset[str]:
+    """Living nodes that work with another edition of the keys, or have not said with which."""
+    other = func.coalesce(nodes.c.edition, "") != edition
+    statement = select(nodes.c.id).where(nodes.c.expires_at > now, other)
+    return frozenset((await connection.execute(statement)).scalars())
 
 
 async def leave(tx: AsyncConnection, node_id: str) -> None:

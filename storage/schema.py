@@ -65,7 +65,10 @@ controllers = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
+    Column("erasure_delay_hours", Integer, nullable=False),
+    Column("erasure_second_from", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
 )
 
 accounts = Table(
@@ -124,6 +127,8 @@ cases = Table(
     main,
     Column("id", Text, primary_key=True),
     Column("controller_id", ForeignKey("controllers.id"), nullable=False),
+    # The object of its case key; a case that is given another key gets another one here.
+    Column("key_id", Text, nullable=False),
     Column("pseudonym", ForeignKey("subjects.pseudonym")),
     Column("state", Text, nullable=False),
     Column("treatment", Text, nullable=False),
@@ -213,6 +218,9 @@ punctures = Table(
     Column("step", Text, nullable=False),
     Column("old_version", Integer, nullable=False),
     Column("new_version", Integer, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("key_backups", Text),
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant),
 )
@@ -221,18 +229,27 @@ erasures = Table(
     "erasures",
     main,
     Column("id", Text, primary_key=True),
-    Column("case_id", ForeignKey("cases.id"), nullable=False, unique=True),
+    Column("request_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("controller_id", ForeignKey("controllers.id"), nullable=False),
+    Column("case_id", ForeignKey("cases.id")),
+    Column("file_id", Text),
+    Column("key_id", Text),
     Column("puncture_id", ForeignKey("punctures.id")),
     Column("step", Text, nullable=False),
-    Column("requested_by", ForeignKey("accounts.id"), nullable=False),
+    Column("requested_by", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("waits_until", Instant),
+    Column("second_by", Text),
+    Column("facts", Text),
     Column("evidence", Text),
     Column("body", Text),
     Column("event_id", Text),
     Column("certificate", Text),
     Column("finished_at", Instant),
+    Index(None, "case_id"),
+    Index(None, "request_id"),
 )
 
 events = Table(
@@ -295,6 +312,7 @@ nodes = Table(
     "nodes",
     main,
     Column("id", Text, primary_key=True),
+    Column("edition", Text),
     Column("started_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
@@ -322,6 +340,8 @@ wrapped_keys = Table(
     keystore,
     Column("purpose", Text, primary_key=True),
     Column("object_id", Text, primary_key=True),
+    # The case key that wraps a file key; "" where a version of the controller's key does.
+    Column("under", Text, primary_key=True),
     Column("controller_id", Text, nullable=False),
     Column("case_id", Text),
     Column("version", Integer),

@@ -31,14 +31,17 @@ from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
 from keys.signing import SigningKey
 from storage.accounts import Controller
+from tests.leaks import heard, planted
 from tests.scans import arch, binary_stl
 
-PASSPHRASE = "a passphrase for tests alone"
-PASSWORD = "a long password for tests"
+PASSPHRASE = planted("the passphrase", "a passphrase for tests alone")
+PASSWORD = planted("the password", "a long password for tests")
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 API = "/api/v1"
 PATIENT = {"name": "Wilhelmina Proefpersoon", "birth_date": "2001-02-03", "number": "PX-40917"}
+planted("the patient's name", PATIENT["name"])
+planted("the patient's number", PATIENT["number"])
 WAIT_SECONDS = 30.0
 
 
@@ -286,7 +289,7 @@ async def _person(
 ) -> Person:
     email = f"{role}-{os.urandom(4).hex()}@people.invalid"
     account = await rooms.accounts.add_account(email=email, role=role, controller_id=controller_id)
-    token = await rooms.accounts.create_token(email=email)
+    token = planted("a token", await rooms.accounts.create_token(email=email))
     return Person(session, url, token, account.id, email)
 
 
@@ -321,11 +324,16 @@ class ServerProcess:
     async def kill(self) -> None:
         """kill -9, and nothing else gets a chance."""
         self.process.kill()
-        await self.process.wait()
+        await self._ended()
 
     async def stop(self) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(signal.SIGTERM)
+        return await self._ended()
+
+    async def _ended(self) -> int:
+        assert self.process.stdout is not None
+        heard(await self.process.stdout.read())  # standard error is captured with the test's own
         return await self.process.wait()
 
 

@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from keys.providers.bao import AppRole, BaoClient, TokenFile
-from keys.providers.openbao import POLICY, OpenBao
+from keys.providers.bao import POLICY, AppRole, BaoClient, TokenFile
+from keys.providers.openbao import OpenBao
 from keys.secret import SecretKey
+from tests.leaks import planted
 
 READY_SECONDS = 30.0
 CONFIGURATION = """
@@ -123,7 +124,8 @@ class BaoServer:
         role = f"auth/approle/role/{name}"
         self.admin("POST", role, {"token_policies": [name], "token_ttl": "1h"})
         role_id = self.admin("GET", f"{role}/role-id")["data"]["role_id"]
-        secret_id = self.admin("POST", f"{role}/secret-id")["data"]["secret_id"]
+        made = self.admin("POST", f"{role}/secret-id")["data"]
+        secret_id = planted("a secret id", made["secret_id"])
         secret_id_file = directory / f"{name}-secret-id"
         secret_id_file.write_text(f"{secret_id}\n")
         # A new engine upgrades itself for a moment.
@@ -204,7 +206,7 @@ class BaoMount:
         """A token with the policy."""
         wanted = {"policies": [self.name], **parameters}
         made = self.server.admin("POST", "auth/token/create-orphan", wanted)
-        return str(made["auth"]["client_token"])
+        return planted("a token", str(made["auth"]["client_token"]))
 
     def tokens(self) -> list[Any]:
         """What the server knows of each living token of the role."""

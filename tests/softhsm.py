@@ -13,10 +13,11 @@ import pkcs11
 import pytest
 
 from keys.providers.hsm import Pkcs11Hsm
-from keys.providers.local import SIGNING_KEYS
 from keys.secret import SecretKey
+from keys.signing import SIGNING_KEYS
+from tests.leaks import planted
 
-PIN = "314159"
+PIN = planted("the PIN", "31415926535897932384")
 LABEL = "kluis"
 MODULES = [
     "/usr/lib/softhsm/libsofthsm2.so",

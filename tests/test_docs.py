@@ -81,7 +81,8 @@ def parse(line: str, *, whole: bool = True) -> None:
     """Parse as the command would; what only names a command needs no arguments."""
     command: Any = typer.main.get_command(app)
     words = [ID if word == "CASE" else word for word in shlex.split(line, comments=True)[1:]]
-    while getattr(command, "commands", None) and words:
+    # A group that does something by itself takes options, before any name of a command.
+    while getattr(command, "commands", None) and words and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]
     if whole or words:
         command.make_context(command.name, words)

@@ -19,6 +19,7 @@ from storage.database import Database
 # Enough to catch a slip; whether an address exists, only a mail can tell.
 EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}")
 NAME_LIMIT = 200
+LARGEST_NUMBER = 10_000
 PERSONAL_ROLES = tuple(
     role for role in Role if role not in {Role.OPERATOR, Role.SYSTEM, Role.NOBODY}
 )
@@ -62,6 +63,30 @@ class Accounts:
         await self._access.authorise(operator(), Action.CONTROLLER_LIST)
         async with self._main.reading() as connection:
             return await accounts.list_controllers(connection)
+
+    async def change_controller(
+        self, controller_id: str, *, delay_hours: int | None = None, second_from: int | None = None
+    ) -> Controller:
+        """Set when erasures of many cases of a practice wait, and how long at the most.
+
+        Raises:
+            InvalidInputError: No such client, or a number below 0.
+        """
+        given = {"erasure_delay_hours": delay_hours, "erasure_second_from": second_from}
+        changed = {name: value for name, value in given.items() if value is not None}
+        for name, value in changed.items():
+            if not 0 <= value <= LARGEST_NUMBER:
+                raise InvalidInputError(field=name, reason=f"take 0 to {LARGEST_NUMBER}")
+        target = Target("controller", controller_id)
+        grant = await self._access.authorise(operator(), Action.CONTROLLER_CHANGE, target=target)
+        async with self._main.transaction() as tx:
+            controller = await accounts.get_controller(tx, controller_id)
+            if controller is None:
+                raise InvalidInputError(field="client", reason="there is no client of this id")
+            if changed:
+                await accounts.change_controller(tx, controller_id, **changed)
+            await self._access.outcome_in(tx, grant, target, controller_id=controller_id, **changed)
+            return await accounts.get_controller(tx, controller_id) or controller
 
     async def add_account(
         self,
@@ -177,7 +202,7 @@ class Accounts:
         if controller_id is None:
             raise InvalidInputError(field="client", reason="a dentist belongs to a client; give it")
         async with self._main.reading() as connection:
-            if await accounts.get_controller(connection, controller_id) is None:
+            if await accounts.is_closed(connection, controller_id):
                 raise InvalidInputError(field="client", reason="there is no client of this id")
 
 

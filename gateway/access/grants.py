@@ -133,10 +133,16 @@ class Access:
         await self._append(self._outcome(grant, None, controller_id, detail))
 
     async def outcome_in(
-        self, tx: AsyncConnection, grant: Grant, target: Target | None = None, **detail: Detail
+        self,
+        tx: AsyncConnection,
+        grant: Grant,
+        target: Target | None = None,
+        *,
+        controller_id: str | None = None,
+        **detail: Detail,
     ) -> str:
         """Commit what was changed together with the change itself; the event's id."""
-        event = self._outcome(grant, target, None, detail)
+        event = self._outcome(grant, target, controller_id, detail)
         await self._log.append_in(tx, event)
         return event.id
 
@@ -147,6 +153,7 @@ class Access:
         Raises:
             IntegrityFailedError: Something in the block did not open, or was not there.
             CaseFrozenError: Because the case is being erased since the Grant was given.
+            UnavailableError: Because it was given another key since: try again.
         """
         try:
             yield
@@ -156,6 +163,8 @@ class Access:
                     case = await cases.get(connection, grant.subject.id)
                 if case is None or case.frozen_at is not None:
                     raise CaseFrozenError from error
+                if case.key_id != grant.subject.key_id:
+                    raise UnavailableError from error
             await self.alarm(grant, target)
             raise IntegrityFailedError(id=target.id) from error
 

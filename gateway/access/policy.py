@@ -42,6 +42,7 @@ class Action(StrEnum):
     SESSION_VIEW = "session.view"
     SESSION_CONFIRM = "session.confirm"
     SESSION_CLOSE = "session.close"
+    SECOND_AGREE = "second.agree"
     CASE_CREATE = "case.create"
     CASE_LIST = "case.list"
     CASE_SEARCH = "case.search"
@@ -50,18 +51,24 @@ class Action(StrEnum):
     CASE_ASSIGN = "case.assign"
     CASE_COMPLETE = "case.complete"
     CASE_ERASE = "case.erase"
+    CASE_RECTIFY = "case.rectify"
     ERASURE_VIEW = "erasure.view"
+    ERASURE_APPROVE = "erasure.approve"
+    ERASURE_WITHDRAW = "erasure.withdraw"
     FILE_UPLOAD = "file.upload"
     FILE_VIEW = "file.view"
     FILE_DOWNLOAD = "file.download"
     FILE_THUMBNAIL = "file.thumbnail"
     FILE_PLACE = "file.place"
     FILE_REMOVE = "file.remove"
+    FILE_ERASE = "file.erase"
     FILE_INSPECT = "file.inspect"
     PLAN_UPLOAD = "plan.upload"
     LOG_VIEW = "log.view"
     CONTROLLER_ADD = "controller.add"
     CONTROLLER_LIST = "controller.list"
+    CONTROLLER_CHANGE = "controller.change"
+    CONTROLLER_ERASE = "controller.erase"
     ACCOUNT_ADD = "account.add"
     ACCOUNT_LIST = "account.list"
     ACCOUNT_CHANGE = "account.change"
@@ -72,6 +79,13 @@ class Action(StrEnum):
     HOUSE_STOP = "house.stop"
     SETTINGS_CHANGE = "settings.change"
     LOG_PRUNE = "log.prune"
+    BACKUP_WRITE = "backup.write"
+    BACKUP_TEST = "backup.test"
+    RECOVERY_CHANGE = "recovery.change"
+    HOUSE_RESTORE = "house.restore"
+    HOUSE_EXAMINE = "house.examine"
+    KEY_LIST = "key.list"
+    KEY_ROTATE = "key.rotate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,7 @@ POLICY: Mapping[Action, Rule] = {
     Action.SESSION_VIEW: Rule("R", _SIGNED_IN),
     Action.SESSION_CONFIRM: Rule("E", _SIGNED_IN),
     Action.SESSION_CLOSE: Rule("E", _SIGNED_IN),
+    Action.SECOND_AGREE: Rule("E", frozenset({_PRACTICE, _OFFICER})),
     Action.CASE_CREATE: Rule("C", frozenset({_PRACTICE})),
     Action.CASE_LIST: Rule("R", frozenset({_PRACTICE, _PLANNER, _COORDINATOR})),
     Action.CASE_SEARCH: Rule("R", frozenset({_PRACTICE})),
@@ -111,18 +126,24 @@ POLICY: Mapping[Action, Rule] = {
     Action.CASE_ASSIGN: Rule("U", frozenset({_COORDINATOR}), frozenset({"submitted", "planning"})),
     Action.CASE_COMPLETE: Rule("U", frozenset({_PLANNER}), frozenset({"planning"})),
     Action.CASE_ERASE: Rule("D", frozenset({_PRACTICE, _SYSTEM}), while_frozen=True),
+    Action.CASE_RECTIFY: Rule("U", frozenset({_PRACTICE, _SYSTEM})),
     Action.ERASURE_VIEW: Rule("R", frozenset({_PRACTICE, _OFFICER}), while_frozen=True),
+    Action.ERASURE_APPROVE: Rule("U", frozenset({_PRACTICE})),
+    Action.ERASURE_WITHDRAW: Rule("U", frozenset({_PRACTICE})),
     Action.FILE_UPLOAD: Rule("C", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_VIEW: Rule("R", frozenset({_PRACTICE, _PLANNER, _COORDINATOR})),
     Action.FILE_DOWNLOAD: Rule("R", frozenset({_PRACTICE, _PLANNER})),
     Action.FILE_THUMBNAIL: Rule("R", frozenset({_PRACTICE, _PLANNER})),
     Action.FILE_PLACE: Rule("U", frozenset({_PRACTICE}), frozenset({"draft"})),
     Action.FILE_REMOVE: Rule("D", frozenset({_PRACTICE}), frozenset({"draft"})),
+    Action.FILE_ERASE: Rule("D", frozenset({_PRACTICE, _SYSTEM})),
     Action.FILE_INSPECT: Rule("E", frozenset({_SYSTEM})),
     Action.PLAN_UPLOAD: Rule("C", frozenset({_PLANNER}), frozenset({"planning"})),
     Action.LOG_VIEW: Rule("R", frozenset({_PRACTICE, _OFFICER}), while_frozen=True),
     Action.CONTROLLER_ADD: Rule("C", frozenset({_OPERATOR})),
     Action.CONTROLLER_LIST: Rule("R", frozenset({_OPERATOR})),
+    Action.CONTROLLER_CHANGE: Rule("U", frozenset({_OPERATOR})),
+    Action.CONTROLLER_ERASE: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
     Action.ACCOUNT_ADD: Rule("C", frozenset({_OPERATOR})),
     Action.ACCOUNT_LIST: Rule("R", frozenset({_OPERATOR})),
     Action.ACCOUNT_CHANGE: Rule("U", frozenset({_OPERATOR})),
@@ -133,6 +154,13 @@ POLICY: Mapping[Action, Rule] = {
     Action.HOUSE_STOP: Rule("E", frozenset({_SYSTEM})),
     Action.SETTINGS_CHANGE: Rule("U", frozenset({_SYSTEM})),
     Action.LOG_PRUNE: Rule("D", frozenset({_OPERATOR, _SYSTEM})),
+    Action.BACKUP_WRITE: Rule("E", frozenset({_OPERATOR, _SYSTEM})),
+    Action.BACKUP_TEST: Rule("E", frozenset({_OPERATOR})),
+    Action.RECOVERY_CHANGE: Rule("U", frozenset({_OPERATOR})),
+    Action.HOUSE_RESTORE: Rule("C", frozenset({_OPERATOR})),
+    Action.HOUSE_EXAMINE: Rule("R", frozenset({_OPERATOR})),
+    Action.KEY_LIST: Rule("R", frozenset({_OPERATOR})),
+    Action.KEY_ROTATE: Rule("U", frozenset({_OPERATOR, _SYSTEM})),
 }
 
 _MAKES_ROOM = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.OPERATOR, Role.SYSTEM})
@@ -147,11 +175,15 @@ def may_use_reserve(action: Action, role: Role) -> bool:
 
 
 AFTER_ERASURE = frozenset(
-    {Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE}
+    {
+        *(Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE),
+        *(Action.FILE_ERASE, Action.CASE_RECTIFY),
+    }
 )
 """An erased case is a tombstone: its log and certificate stay, to who could see it before.
 
-Asking for the erasure again gives the same one.
+Asking for the erasure again gives the same one. What was under way for a file or a correction of
+it comes to its end; nobody asks for those anew, for the case stays frozen.
 """
 
 

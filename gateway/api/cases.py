@@ -1,4 +1,4 @@
-"""Cases: create, list, search, view, submit, assign, complete; their log and their erasure."""
+"""Cases: create, list, search, view, submit, assign, complete; and their log."""
 
 from __future__ import annotations
 
@@ -13,20 +13,16 @@ from gateway.api.models import (
     CaseQuery,
     CaseSearch,
     CaseView,
-    ErasureView,
     EventList,
     NewAssignment,
     NewCase,
-    NewErasure,
     case_view,
-    erasure_view,
     event_view,
 )
 from gateway.api.problems import language
 from gateway.api.routing import Operations
 from gateway.errors import (
     CaseFrozenError,
-    ConfirmationRequiredError,
     ForbiddenError,
     NotFoundError,
     WrongStateError,
@@ -178,39 +174,6 @@ async def events(request: web.Request) -> EventList:
         people = {event.record["user"]["id"] for event in found}
         emails = await accounts.emails_of(connection, people)
     return EventList(events=[event_view(event, emails) for event in found])
-
-
-@operations.add(
-    "POST",
-    "/cases/{case_id}/erasure",
-    action=Action.CASE_ERASE,
-    body=NewErasure,
-    answer=ErasureView,
-    status=202,
-    errors=(*OF_CASE, ConfirmationRequiredError),
-)
-async def erase(request: web.Request, body: NewErasure) -> ErasureView:
-    """Have a case erased; it is frozen at once, and the certificate follows."""
-    erasure = await context.services(request).erasures.request(
-        await context.actor(request), request.match_info["case_id"], body.reason, body.confirm
-    )
-    return erasure_view(erasure)
-
-
-@operations.add(
-    "GET",
-    "/cases/{case_id}/erasure",
-    action=Action.ERASURE_VIEW,
-    answer=ErasureView,
-    errors=OF_CASE,
-)
-async def view_erasure(request: web.Request) -> ErasureView | web.Response:
-    """See how far an erasure is, and its certificate."""
-    erasure = await context.services(request).erasures.view(
-        await context.actor(request), request.match_info["case_id"]
-    )
-    view = erasure_view(erasure)
-    return view if erasure.event_id is None else context.answer(view, erasure.event_id)
 
 
 def _case_list(found: Sequence[CaseSight], limit: int, tongue: str) -> CaseList:

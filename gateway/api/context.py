@@ -21,7 +21,8 @@ from gateway.ids import SECRET_PATTERN, new_id
 from gateway.intake.inspector import Inspector
 from gateway.intake.uploads import Uploads
 from gateway.privacy.cases import Cases
-from gateway.privacy.erasure import Erasures
+from gateway.privacy.corrections import Corrections
+from gateway.privacy.instructions import Instructions
 from gateway.release.content import Release
 from gateway.settings import Settings
 from keys.keyring import Keyring
@@ -41,7 +42,8 @@ class Services:
     uploads: Uploads
     inspector: Inspector
     release: Release
-    erasures: Erasures
+    instructions: Instructions
+    corrections: Corrections
 
     @property
     def main(self) -> Database:

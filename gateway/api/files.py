@@ -15,6 +15,7 @@ from gateway.api.routing import Operations
 from gateway.errors import (
     CaseFrozenError,
     ForbiddenError,
+    GatewayError,
     IntegrityFailedError,
     NotFoundError,
     RangeNotSatisfiableError,
@@ -169,7 +170,7 @@ async def _send(
             sent += len(piece)
         await response.write_eof()
         whole = True
-    except IntegrityFailedError:
+    except GatewayError:
         # The head is out: cut the connection, so that nobody takes the rest for the whole.
         if request.transport is not None:
             request.transport.abort()

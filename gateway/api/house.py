@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from math import inf
 
 import structlog
 from aiohttp import web
@@ -15,10 +19,46 @@ from gateway.api.openapi import document
 from gateway.api.routing import Operation, Operations
 from keys.errors import KeysError, ProviderUnavailableError
 
+FRESH_SECONDS = 1.0
+
 operations = Operations()
 DESCRIPTION: web.AppKey[str] = web.AppKey("description", str)
 
 log = structlog.get_logger()
+
+
+class KeyState:
+    """What the key provider says: asked once a second at the most, however many ask here."""
+
+    def __init__(self, check: Callable[[], Awaitable[None]]) -> None:
+        """Ask by `check`, see KeyProvider."""
+        self._check = check
+        self._answer: asyncio.Task[str] | None = None
+        self._answered = -inf
+
+    async def look(self) -> str:
+        """Say "ok", or what fails."""
+        stale = time.monotonic() - self._answered > FRESH_SECONDS
+        if self._answer is None or (self._answer.done() and stale):
+            self._answer = asyncio.create_task(self._ask())
+        # Who goes away does not take the answer from the others.
+        return await asyncio.shield(self._answer)
+
+    async def _ask(self) -> str:
+        state = "ok"
+        try:
+            await self._check()
+        except ProviderUnavailableError as error:
+            state = error.reason
+            log.error("not_ready", part="keys", error=state)
+        except (KeysError, OSError) as error:
+            state = "failing"
+            log.error("not_ready", part="keys", error=type(error).__name__)
+        self._answered = time.monotonic()
+        return state
+
+
+KEY_STATE: web.AppKey[KeyState] = web.AppKey("key_state", KeyState)
 
 
 class Health(BaseModel):
@@ -29,10 +69,14 @@ class Health(BaseModel):
 
 
 class PublicKeys(BaseModel):
-    """Verifier keys; compare them with those that were given to you another way."""
+    """Verifier keys; compare them with those that were given to you another way.
+
+    `earlier` were replaced: what they signed until then is as true as it was.
+    """
 
     log: str
     certificate: str
+    earlier: list[str]
 
 
 @operations.add("GET", "/healthz", action=None, answer=Health)
@@ -53,23 +97,11 @@ async def readyz(request: web.Request) -> web.Response:
         except Exception as error:  # noqa: BLE001 - whatever it is, this part fails
             log.error("not_ready", part=name, error=type(error).__name__)
             parts[name] = "failing"
-    parts["keys"] = await _state_of_keys(request)
+    parts["keys"] = await request.app[KEY_STATE].look()
     ready = set(parts.values()) == {"ok"}
     view = Health(status="ok" if ready else "failing", parts=parts)
     status = 200 if ready else 503
     return web.Response(text=view.model_dump_json(), status=status, content_type="application/json")
-
-
-async def _state_of_keys(request: web.Request) -> str:
-    try:
-        await context.services(request).keyring.check()
-    except ProviderUnavailableError as error:
-        log.error("not_ready", part="keys", error=error.reason)
-        return error.reason
-    except (KeysError, OSError) as error:
-        log.error("not_ready", part="keys", error=type(error).__name__)
-        return "failing"
-    return "ok"
 
 
 @operations.add("GET", "/api/v1/openapi.json", action=None)
@@ -82,10 +114,9 @@ async def openapi(request: web.Request) -> web.Response:
 async def public_keys(request: web.Request) -> PublicKeys:
     """Give the public keys by which the log and certificates are checked (C2SP verifier keys)."""
     settings = context.services(request).settings
-    return PublicKeys(
-        log=settings.log_key_path.read_text().strip(),
-        certificate=settings.certificate_key_path.read_text().strip(),
-    )
+    log_key, *before = settings.log_key_path.read_text().split()
+    certificate, *older = settings.certificate_key_path.read_text().split()
+    return PublicKeys(log=log_key, certificate=certificate, earlier=[*before, *older])
 
 
 def describe(app: web.Application, entries: list[Operation]) -> None:

@@ -14,7 +14,6 @@ from gateway.privacy.cases import CaseSight, FileSight
 from gateway.privacy.completeness import Slot, Treatment
 from storage.accesslog.event import AccessEvent
 from storage.accesslog.reading import StoredEvent
-from storage.erasures import Erasure
 
 
 class Given(BaseModel):
@@ -94,13 +93,6 @@ class Placement(Given):
     slot: Slot | None
 
 
-class NewErasure(Given):
-    """The instruction to erase a case. `confirm` repeats the case's id."""
-
-    reason: str = Field(max_length=500)
-    confirm: str = Field(max_length=36)
-
-
 class AccountView(BaseModel):
     """An account."""
 
@@ -146,7 +138,7 @@ class FileView(BaseModel):
     slot: Slot | None
     name: str | None
     state: Literal[
-        "receiving", "received", "accepted", "refused", "removed", "expired", "cancelled"
+        "receiving", "received", "accepted", "refused", "removed", "erased", "expired", "cancelled"
     ]
     created_at: datetime
     length: int
@@ -254,16 +246,6 @@ class EventList(BaseModel):
     events: list[EventView]
 
 
-class ErasureView(BaseModel):
-    """How far an erasure is; the certificate once it is done."""
-
-    id: str
-    case_id: str
-    step: Literal["frozen", "punctured", "proved", "deleted", "recorded", "done"]
-    requested_at: datetime
-    certificate: dict[str, Any] | None
-
-
 def file_view(sight: FileSight, language: str) -> FileView:
     """Render one file."""
     row = sight.file
@@ -347,19 +329,6 @@ def event_view(stored: StoredEvent, emails: Mapping[str, str]) -> EventView:
         request_id=event.request_id,
         cause=event.cause,
         detail=dict(event.detail),
-    )
-
-
-def erasure_view(erasure: Erasure) -> ErasureView:
-    """Render one erasure."""
-    return ErasureView.model_validate(
-        {
-            "id": erasure.id,
-            "case_id": erasure.case_id,
-            "step": erasure.step,
-            "requested_at": erasure.requested_at,
-            "certificate": None if erasure.certificate is None else json.loads(erasure.certificate),
-        }
     )
 
 

@@ -27,6 +27,7 @@ PARAMETERS = {
     "case_id": ID_PATTERN,
     "file_id": ID_PATTERN,
     "assignment_id": ID_PATTERN,
+    "request_id": ID_PATTERN,
     "capability": SECRET_PATTERN,
     "index": "0|[1-9][0-9]{0,17}",
     "level": "[0-9]|[1-5][0-9]|6[0-3]",

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.access.grants import traces
-from gateway.api import cases, files, house, ownlog, people, uploads
+from gateway.api import cases, erasures, files, house, ownlog, people, uploads
 from gateway.api import log as log_handlers
 from gateway.api.connections import HEADERS, Runner, plain_http
 from gateway.api.context import BODIES, REQUEST_ID, SERVICES, Bodies, Services
@@ -23,6 +23,7 @@ OPERATIONS = [
     *people.operations.entries,
     *cases.operations.entries,
     *files.operations.entries,
+    *erasures.operations.entries,
     *uploads.operations.entries,
     *ownlog.operations.entries,
 ]
@@ -67,7 +68,8 @@ def make_application(services: Services) -> web.Application:
     app = web.Application(middlewares=[around, problems, plain_http], client_max_size=1)
     app[SERVICES] = services
     app[BODIES] = Bodies()
-    for part in (house, log_handlers, people, cases, files, uploads, ownlog):
+    app[house.KEY_STATE] = house.KeyState(services.keyring.check)
+    for part in (house, log_handlers, people, cases, files, erasures, uploads, ownlog):
         part.operations.register(app)
     house.describe(app, OPERATIONS)
     app.on_startup.append(check_declared)

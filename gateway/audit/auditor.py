@@ -29,7 +29,7 @@ from gateway.audit.tiles import (
 )
 from gateway.audit.tiles import edge as edge_of
 from keys.errors import SignatureError
-from keys.signing import Cosigner, Verifier
+from keys.signing import Cosigner, Verifiers
 from storage.accesslog.checkpoint import Checkpoint, open_checkpoint
 from storage.accesslog.tree import HASH_SIZE, TILE_HEIGHT
 from storage.errors import LogInconsistentError
@@ -40,13 +40,13 @@ class Policy:
     """What the checker believes and asks for.
 
     Attributes:
-        key: The log's public key; its name is the log's origin.
+        key: The log's public keys, newest first; its name is the log's origin.
         witnesses: Those whose co-signatures count.
         needed: How many of them must have co-signed.
         max_age: How old the checkpoint may be, or None.
     """
 
-    key: Verifier
+    key: Verifiers
     witnesses: tuple[Cosigner, ...] = ()
     needed: int = 0
     max_age: timedelta | None = None

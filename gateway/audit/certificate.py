@@ -21,7 +21,7 @@ from typing import Any
 import rfc8785
 
 from keys.errors import SignatureError
-from keys.signing import Verifier
+from keys.signing import Verifier, Verifiers
 from storage.accesslog.checkpoint import open_checkpoint
 from storage.accesslog.event import commitment
 from storage.accesslog.tree import leaf_hash, verify_inclusion
@@ -29,7 +29,12 @@ from storage.errors import LogInconsistentError
 
 FORMAT = "kluis/erasure-certificate/1"
 SIGNED = b"kluis/erasure-certificate/1\n"  # sets these signatures apart from all others
-_EVENT = "case.erase"
+_EVENTS = {
+    "case": "case.erase",
+    "file": "file.erase",
+    "rectification": "case.rectify",
+    "client": "controller.erase",
+}
 
 
 class CertificateError(Exception):
@@ -60,13 +65,13 @@ def message_of(body: str) -> bytes:
     return SIGNED + body.encode()
 
 
-def check(certificate: object, certificates: Verifier, log: Verifier) -> Mapping[str, Any]:
+def check(certificate: object, certificates: Verifiers, log: Verifiers) -> Mapping[str, Any]:
     """Check a certificate.
 
     Args:
         certificate: As JSON was read.
-        certificates: The public key of certificates.
-        log: The public key of the access log.
+        certificates: The public keys of certificates.
+        log: The public keys of the access log.
 
     Returns:
         Its body, every word of which is vouched for.
@@ -80,15 +85,16 @@ def check(certificate: object, certificates: Verifier, log: Verifier) -> Mapping
         raise CertificateError("format") from None
 
 
-def _check(given: Any, certificates: Verifier, log: Verifier) -> Mapping[str, Any]:
+def _check(given: Any, certificates: Verifiers, log: Verifiers) -> Mapping[str, Any]:
     body, proof = given["body"], given["log"]
     if set(given) != {"body", "signature", "key", "log"} or body["format"] != FORMAT:
         raise CertificateError("format")
     text = canonical(body)
     try:
-        if Verifier.parse(given["key"]) != certificates:
+        signer = Verifier.parse(given["key"])
+        if signer not in certificates.keys:
             raise CertificateError("key")
-        certificates.verify(message_of(text), _decoded(given["signature"]))
+        signer.verify(message_of(text), _decoded(given["signature"]))
     except SignatureError:
         raise CertificateError("signature") from None
     _check_record(json.loads(proof["record"]), body, text)
@@ -99,8 +105,8 @@ def _check(given: Any, certificates: Verifier, log: Verifier) -> Mapping[str, An
 
 def _check_record(record: Any, body: Mapping[str, Any], text: str) -> None:
     event, said = record["event"], record["object"]
-    about = event["code"], event["stage"], said["case_id"], said["controller_id"]
-    if about != (_EVENT, "outcome", body["case_id"], body["controller_id"]):
+    about = event["code"], event["stage"], said.get("case_id"), said["controller_id"]
+    if about != (_EVENTS[body["kind"]], "outcome", body["case_id"], body["controller_id"]):
         raise CertificateError("event")
     if not hmac.compare_digest(
         event["detail"]["certificate_sha256"].encode(), body_sha256(text).hex().encode()
@@ -108,12 +114,13 @@ def _check_record(record: Any, body: Mapping[str, Any], text: str) -> None:
         raise CertificateError("event")
 
 
-def _check_place(proof: Mapping[str, Any], log: Verifier) -> None:
+def _check_place(proof: Mapping[str, Any], log: Verifiers) -> None:
     try:
-        checkpoint = open_checkpoint(proof["checkpoint"], log.open_note)
-    except LogInconsistentError:
+        signer = log.signer(proof["checkpoint"])
+        checkpoint = open_checkpoint(proof["checkpoint"], signer.open_note)
+    except (LogInconsistentError, SignatureError):
         raise CertificateError("checkpoint") from None
-    if (checkpoint.origin, checkpoint.size) != (log.name, proof["size"]):
+    if (checkpoint.origin, checkpoint.size) != (signer.name, proof["size"]):
         raise CertificateError("checkpoint")
     entry = commitment(_decoded(proof["salt"]), proof["record"])
     hashes = [_decoded(node) for node in proof["hashes"]]

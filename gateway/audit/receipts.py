@@ -20,7 +20,7 @@ Kind = Literal["upload", "download", "erasure", "audit"]
 CODES = {
     "upload": {"file.upload", "plan.upload"},
     "download": {"file.download"},
-    "erasure": {"case.erase"},
+    "erasure": {"case.erase", "file.erase", "case.rectify"},
     "audit": {"log.view"},
 }
 

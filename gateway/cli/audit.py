@@ -27,7 +27,7 @@ from gateway.cli.output import Output
 from gateway.cli.receipts import Receipts
 from gateway.cli.texts import Words
 from keys.errors import SignatureError
-from keys.signing import Cosigner, Verifier
+from keys.signing import Cosigner, Verifiers
 from storage.errors import LogInconsistentError
 
 SHOWN = 10  # findings, to a person
@@ -129,7 +129,7 @@ def _policy(
     key: str, witnesses: Sequence[str], needed: int | None, max_age: float | None
 ) -> Policy:
     try:
-        log = Verifier.parse(options.key_text(key))
+        log = Verifiers.parse(options.key_text(key))
     except SignatureError:
         raise UsageError("key", _NOT_A_KEY) from None
     try:

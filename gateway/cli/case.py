@@ -36,6 +36,26 @@ Search = Annotated[
 ]
 
 
+async def correct(
+    case: options.Case,
+    patient_name: PatientName,
+    birth_date: BirthDate,
+    patient_number: PatientNumber,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Correct who the patient is; what stood there is erased for good, with a certificate."""
+    patient = {
+        "name": patient_name,
+        "birth_date": birth_date.date().isoformat(),
+        "number": patient_number,
+    }
+    async with connect(server) as client:
+        asked = await client.put(f"cases/{case}/patient", patient)
+    answer = {"request_id": asked["request_id"]}
+    Output(as_json).answer(answer, texts.PATIENT_CORRECTED.say(request=asked["request_id"]))
+
+
 async def create(
     patient_name: PatientName,
     birth_date: BirthDate,
@@ -151,6 +171,12 @@ CREATE = (
     'kluis case create --patient-name "A. de Vries" --birth-date 1990-05-17 --patient-number 4711'
 )
 options.command(app, "create", example=CREATE)(create)
+options.command(
+    app,
+    "correct",
+    example='kluis case correct CASE --patient-name "A. de Vries" --birth-date 1990-05-17'
+    " --patient-number 4711",
+)(correct)
 options.command(app, "list", example="kluis case list --state submitted")(list_cases)
 options.command(app, "show", example="kluis case show CASE")(show)
 options.command(

@@ -15,7 +15,7 @@ from gateway.cli.errors import CommandError, LocalFileError, UsageError
 from gateway.cli.output import Output, opened
 from gateway.cli.texts import Words, language
 from keys.errors import SignatureError
-from keys.signing import Verifier
+from keys.signing import Verifiers
 
 app = options.group("certificate", "The certificate of an erasure.")
 
@@ -29,17 +29,26 @@ _NOT_A_KEY = Words(
 )
 _UNREADABLE = Words("it is not a certificate in JSON", "het is geen certificaat in JSON")
 _TRUE = Words(
-    "The certificate is right: case {case_id} was erased at {erased_at}, on the instruction of"
+    "The certificate is right: {what} was erased at {erased_at}, on the instruction of"
     " {requested_by} of {requested_at}.\n"
     "{count} files; key version {version} of provider {provider} was destroyed at {destroyed_at}.\n"
     "The erasure is entry {index} of the access log, under a checkpoint of {size} entries.\n"
     "Not covered:",
-    "Het certificaat klopt: casus {case_id} is gewist op {erased_at}, in opdracht van"
+    "Het certificaat klopt: {what} is gewist op {erased_at}, in opdracht van"
     " {requested_by} van {requested_at}.\n"
     "{count} bestanden; sleutelversie {version} van {provider} is vernietigd op {destroyed_at}.\n"
     "Het wissen is regel {index} van het toegangslogboek, onder een ijkpunt van {size} regels.\n"
     "Niet gedekt:",
 )
+_WHAT: Mapping[str, Words] = {
+    "case": Words("case {case_id}", "casus {case_id}"),
+    "file": Words("one file of case {case_id}", "één bestand van casus {case_id}"),
+    "rectification": Words(
+        "what stood of the patient of case {case_id}",
+        "wat er van de patiënt van casus {case_id} stond",
+    ),
+    "client": Words("everything of client {client}", "alles van klant {client}"),
+}
 _REASONS: Mapping[str, Words] = {
     "format": Words(
         "it is not a certificate of an erasure", "het is geen certificaat van een erasure"
@@ -104,9 +113,9 @@ async def verify(
     Output(as_json).answer(answer, _to_text(body, place))
 
 
-def _key(field: str, given: str) -> Verifier:
+def _key(field: str, given: str) -> Verifiers:
     try:
-        return Verifier.parse(options.key_text(given))
+        return Verifiers.parse(options.key_text(given))
     except SignatureError:
         raise UsageError(field, _NOT_A_KEY) from None
 
@@ -135,7 +144,7 @@ def _print(path: Path, body: Mapping[str, Any], place: Mapping[str, Any]) -> Non
 
 def _to_text(body: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     said = _TRUE.say(
-        case_id=body["case_id"],
+        what=_WHAT[body["kind"]].say(case_id=body["case_id"], client=body["controller_id"]),
         erased_at=body["erased_at"],
         requested_by=body["requested_by"],
         requested_at=body["requested_at"],

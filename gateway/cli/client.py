@@ -104,9 +104,13 @@ class Client:
         """Post JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
         return await self._call("POST", self.address(path), AS_JSON, body or {})
 
-    async def put(self, path: str, body: Mapping[str, object]) -> None:
+    async def put(self, path: str, body: Mapping[str, object]) -> JsonObject:
         """Put JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
-        await self._call("PUT", self.address(path), AS_JSON, body)
+        return await self._call("PUT", self.address(path), AS_JSON, body)
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at a path under /api/v1. Raises RefusedError, UnreachableError."""
+        await self._call("DELETE", self.address(path), {})
 
     def address(self, path: str) -> URL:
         """The full address of a path under /api/v1; what a person typed is escaped in it."""
@@ -191,7 +195,7 @@ async def connect(server: str, token: str | None = None) -> AsyncIterator[Client
         UsageError: There is no token, or no such address can exist.
         InsecureServerError: Neither https nor this machine.
     """
-    address = _checked(server)
+    address = checked_address(server)
     bearer = token or _token_from_environment()
     headers = {"Authorization": f"Bearer {bearer}", "Accept-Language": language()}
     async with aiohttp.ClientSession(
@@ -209,7 +213,13 @@ def _token_from_environment() -> str:
     return token
 
 
-def _checked(server: str) -> URL:
+def checked_address(server: str) -> URL:
+    """The address of a server as it was typed.
+
+    Raises:
+        UsageError: No such address can exist.
+        InsecureServerError: Neither https nor this machine.
+    """
     try:
         address = URL(server.rstrip("/"))
         scheme, host = address.scheme, address.host

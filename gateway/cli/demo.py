@@ -148,7 +148,10 @@ async def prepare(settings: Settings, out: Output) -> None:
     passphrase = secret.read_text("ascii").strip()
     if not settings.keyring_path.exists():
         out.say(texts.DEMO_SETTING_UP.say(data=settings.data))
-        await initialise(settings, passphrase, OFFICER)
+        made = await initialise(settings, passphrase, OFFICER)
+        words = settings.data / "demo-recovery-words"
+        replace_file(words, f"{made.recovery.words}\n".encode())
+        out.say(texts.DEMO_WORDS.say(path=words))
     async with open_rooms(settings, passphrase) as rooms:
         await _hire(rooms.accounts, settings.data / "demo-accounts.json")
 

@@ -7,25 +7,31 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from aiohttp import http_parser
 
-from gateway.cli import options
+from gateway.cli import options, texts
 from gateway.cli.errors import FAILED, CommandError, explain
 from gateway.cli.output import Output, size, table
-from gateway.cli.passphrase import at_hand
+from gateway.cli.passphrase import at_hand, passphrase
 from gateway.errors import GatewayError
+from gateway.ids import now
 from gateway.inspection.errors import InspectionUnavailableError
 from gateway.inspection.workers.pool import WorkerPool
 from gateway.intake.clamav import Clamd
 from gateway.settings import Settings, load
 from keys.errors import KeysError
+from keys.providers.keyfile import Keyfile
 from storage.errors import SchemaError
+
+if TYPE_CHECKING:
+    from gateway.inventory.tally import Tally
 
 State = Literal["ok", "warning", "failed"]
 
@@ -38,6 +44,10 @@ SECRET_FILES = (
     "openbao_secret_id_file",
     "pkcs11_pin_file",
 )
+NEEDED = frozenset({"set-up", "keyring", "main database", "keystore"})
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Hold all stores against each other; reads every blob.")
+]
 CONFINEMENT = {
     "network": ("network namespace", "allow user namespaces, in sysctl and in the unit"),
     "files": ("Landlock", "run Linux 5.13 or newer, with landlock among its security modules"),
@@ -69,13 +79,18 @@ def register(app: typer.Typer) -> None:
     options.command(app, "doctor", example="kluis doctor --data ./data")(doctor)
 
 
-async def doctor(data: options.Data = None, as_json: options.Json = False) -> None:
+async def doctor(
+    data: options.Data = None, deep: Deep = False, as_json: options.Json = False
+) -> None:
     """Check permissions, disk, keys, schema, clock and confinement, and say what to do."""
-    checks = await examine(load(data=data))
+    settings, out = load(data=data), Output(as_json)
+    checks = await examine(settings)
+    if deep:
+        checks += await inventory(settings, out, checks)
     failed = any(check.state == "failed" for check in checks)
     rows = [(check.name, check.state, check.found, check.remedy) for check in checks]
     answer = {"ok": not failed, "checks": [asdict(check) for check in checks]}
-    Output(as_json).answer(answer, table(("check", "state", "found", "what to do"), rows))
+    out.answer(answer, table(("check", "state", "found", "what to do"), rows))
     if failed:
         raise typer.Exit(FAILED)
 
@@ -92,9 +107,11 @@ async def examine(settings: Settings) -> list[Check]:
             *permissions(settings),
             disk(settings.data),
             await keyring(settings),
+            *key_changes(settings),
             await schema("main database", settings.main_database, "main"),
             await schema("keystore", settings.keystore_database, "keystore"),
             clock(settings.log_head_path, time.time()),
+            *backups(settings),
         ]
     return [
         *found,
@@ -104,6 +121,35 @@ async def examine(settings: Settings) -> list[Check]:
         *await scanner(settings),
         *network(settings),
     ]
+
+
+async def inventory(settings: Settings, out: Output, before: Sequence[Check]) -> list[Check]:
+    """Everything that is kept, in all stores, held against each other; reads every blob once."""
+    if any(check.state == "failed" for check in before if check.name in NEEDED):
+        return [Check("inventory", "failed", "not taken", "first put right what failed above")]
+    from gateway.app import open_rooms  # noqa: PLC0415 - see operator.rooms_of
+
+    async with open_rooms(settings, passphrase(settings)) as rooms:
+        with out.bar(texts.INVENTORY.say(), await rooms.inventory.bytes_to_read()) as arrived:
+            read = 0
+
+            def advanced(count: int) -> None:
+                nonlocal read
+                read += count
+                arrived(read)
+
+            found = await rooms.inventory.take(advanced)
+    return [check for tally in found for check in _checks(tally)]
+
+
+def _checks(tally: Tally) -> Iterator[Check]:
+    left = f", {tally.left} left over or under way" if tally.left else ""
+    if not tally.faults:
+        yield Check(tally.name, "ok", f"{tally.seen} looked at{left}")
+    for fault in tally.faults:
+        yield Check(tally.name, "failed", f"{fault.where}: {fault.wrong}", fault.remedy)
+    if tally.unnamed:
+        yield Check(tally.name, "failed", f"{tally.unnamed} more", "put these right, and run again")
 
 
 def permissions(settings: Settings) -> list[Check]:
@@ -142,7 +188,8 @@ async def keyring(settings: Settings) -> Check:
     from gateway.providers import open_provider  # noqa: PLC0415 - see operator.rooms_of
 
     try:
-        passphrase = at_hand(settings) if settings.key_provider == "local" else ""
+        local = "local" in {settings.key_provider, settings.key_provider_before}
+        passphrase = at_hand(settings) if local else ""
         if passphrase is None:
             remedy = "set KLUIS_PASSPHRASE or KLUIS_PASSPHRASE_FILE to have it tried"
             return Check("keyring", "warning", "there, not opened", remedy)
@@ -155,6 +202,19 @@ async def keyring(settings: Settings) -> Check:
     except (CommandError, GatewayError, KeysError) as error:
         return Check("keyring", "failed", error.code, explain(error).message)
     return Check("keyring", "ok", "opens" if settings.key_provider == "local" else provider.name)
+
+
+def key_changes(settings: Settings) -> Iterator[Check]:
+    """What was begun with the keys, and waits to be ended."""
+    if settings.key_provider_before:
+        found = f"keys move from {settings.key_provider_before} to {settings.key_provider}"
+        remedy = "run `kluis keys migrate` to its end, then remove key_provider_before"
+        yield Check("key provider", "warning", found, remedy)
+    path = settings.keyring_path
+    with suppress(KeysError, OSError):
+        if Keyfile.parse(path.read_bytes()).succession:
+            found = "the one before it still leads into the keyring"
+            yield Check("root key", "warning", found, "run `kluis keys rotate-root` to its end")
 
 
 async def schema(name: str, url: str, room: Literal["main", "keystore"]) -> Check:
@@ -183,6 +243,14 @@ def clock(head: Path, now: float) -> Check:
         remedy = "set the clock (timedatectl set-ntp true) before serving"
         return Check("clock", "failed", f"{early:.0f} s before the last checkpoint", remedy)
     return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now)))
+
+
+def backups(settings: Settings) -> Iterator[Check]:
+    """The places of back-ups, the age of the newest, and when a restore was last tried."""
+    from gateway.backup.health import look  # noqa: PLC0415 - see operator.rooms_of
+
+    for finding in look(settings, now()):
+        yield Check("back-up", finding.state, finding.found, finding.remedy)
 
 
 def parser() -> Check:

@@ -9,7 +9,9 @@
     ├── LocalFileError            a file here cannot be read or written
     ├── ChangedFileError          a file changed while it was sent
     ├── CorruptDownloadError      what arrived is not what the server keeps
-    └── UnfinishedError           the server is still at it
+    ├── UnreadyError              processes serve that do not know yet what this needs
+    ├── UnfinishedError           the server is still at it
+    └── FailingServerError        it answers, and a part of it fails (in ready.py)
 
 Codes are API and never change.
 """
@@ -22,12 +24,20 @@ from typing import ClassVar
 
 import typer
 
+from gateway.backup.errors import BackupError
 from gateway.cli.texts import KEYS, STOPPED, Words, language
 from gateway.errors import GatewayError, InvalidInputError
+from gateway.inspection.errors import InspectionUnavailableError
 from keys.errors import KeysError
 from storage.errors import StorageError
 
 FAILED, WRONG = 1, 2
+
+_NO_WORKERS = Words(
+    "No inspection worker starts: this user must be able to run the same Python. See kluis doctor.",
+    "Er start geen inspectieproces: deze gebruiker moet dezelfde Python kunnen draaien."
+    " Zie kluis doctor.",
+)
 
 
 class CommandError(Exception):
@@ -113,6 +123,18 @@ class CorruptDownloadError(CommandError):
     )
 
 
+class UnreadyError(CommandError):
+    """Some process has not been started again since the settings changed."""
+
+    code = "processes_unready"
+    words = Words(
+        "{count} processes do not know both key providers: start them again with both settings,"
+        " and run this once they have served for some seconds.",
+        "{count} processen kennen niet beide sleutelbewaarders: start ze opnieuw met beide"
+        " instellingen, en geef dit als ze enkele seconden draaien.",
+    )
+
+
 class UnfinishedError(CommandError):
     """The server takes longer than this command waits; it goes on there."""
 
@@ -173,8 +195,12 @@ def explain(error: BaseException) -> Failure:  # noqa: PLR0911 - one line for ea
         case KeysError():
             words = KEYS.get(error.code)
             return Failure(error.code, words.say() if words else str(error))
+        case BackupError():
+            return Failure(error.code, error.text(language()))
         case StorageError():
             return Failure(error.code, str(error))
+        case InspectionUnavailableError():  # of no file: the workers did not start
+            return Failure(error.code, _NO_WORKERS.say())
         case typer.TyperException():
             return Failure("usage", error.format_message(), _parameter(error), WRONG)
         case KeyboardInterrupt() | typer.Abort():

@@ -26,7 +26,7 @@ from gateway.cli.errors import LocalFileError, RefusedError, UnreachableError
 from gateway.cli.journal import state_directory
 from gateway.cli.receipts import HEADER, Receipts
 from gateway.cli.texts import Words
-from keys.signing import Verifier
+from keys.signing import Verifiers
 from storage.durable import replace_file
 
 AT_ONCE = 8  # requests for tiles
@@ -183,10 +183,16 @@ class State:
     path: Path
 
     @classmethod
-    def of(cls, key: Verifier) -> State:
-        """That of the log with this key, at whatever address it is served."""
-        digest = hashlib.sha256(key.name.encode() + b"\n" + key.public).hexdigest()
-        return cls(state_directory() / "audit" / f"{digest[:32]}.json")
+    def of(cls, log: Verifiers) -> State:
+        """That of the log with these keys, at whatever address it is served.
+
+        What was kept under a key before goes on under it, for as long as it is given as well.
+        """
+        digests = [
+            hashlib.sha256(key.name.encode() + b"\n" + key.public).hexdigest() for key in log.keys
+        ]
+        places = [state_directory() / "audit" / f"{digest[:32]}.json" for digest in digests]
+        return cls(next((path for path in places if path.exists()), places[0]))
 
     def read(self) -> Kept:
         """What was kept; nothing before the first check. Raises LocalFileError."""

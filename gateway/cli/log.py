@@ -13,7 +13,7 @@ from gateway.cli.operator import rooms_of
 from gateway.cli.output import Output, table
 from gateway.settings import Settings, load
 from keys.errors import KeyringMissingError
-from keys.signing import Verifier
+from keys.signing import Verifiers
 
 app = options.group("log", "The access log: show who did what, verify that it is whole.")
 
@@ -39,7 +39,7 @@ async def verify(data: options.Data = None, as_json: options.Json = False) -> No
 
     settings = load(data=data)
     # Before the database: opening one that is not there would make an empty one.
-    open_note = Verifier.parse(_public_key(settings)).open_note
+    open_note = Verifiers.parse(_public_key(settings)).open_note
     main = Database(settings.main_database, "main")
     try:
         found = await recompute(main, open_note, Head.read(settings.log_head_path))

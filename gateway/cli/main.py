@@ -8,15 +8,19 @@ import typer
 
 from gateway.cli import (
     audit,
+    backup,
     case,
     certificate,
+    closing,
     demo,
     doctor,
     download,
     erase,
     export,
+    keys,
     log,
     operator,
+    ready,
     upload,
     witness,
 )
@@ -31,7 +35,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 operator.register(app)
+closing.register()
 doctor.register(app)
+ready.register(app)
+backup.register(app)
 demo.register(app)
 app.add_typer(case.app)
 upload.register(app)
@@ -39,6 +46,7 @@ download.register(app)
 erase.register(app)
 app.add_typer(certificate.app)
 app.add_typer(log.app)
+app.add_typer(keys.app)
 export.register(log.app)
 audit.register(app)
 app.add_typer(witness.app)

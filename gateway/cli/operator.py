@@ -19,6 +19,7 @@ from gateway.cli import options, texts
 from gateway.cli.errors import UsageError
 from gateway.cli.output import Output, table
 from gateway.cli.passphrase import ask_secret, passphrase
+from gateway.cli.words import show_words
 from gateway.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -81,17 +82,23 @@ async def rooms_of(data: Path | None) -> AsyncIterator[Rooms]:
 async def init(
     data: options.Data = None, officer: Officer = None, as_json: options.Json = False
 ) -> None:
-    """Set up a data directory: keyring, databases, log key, first privacy officer."""
+    """Set up a data directory: keys, databases, first privacy officer; shows the recovery key."""
     from gateway.app import initialise  # noqa: PLC0415 - see rooms_of
 
     chosen = load(data=data)
     if officer is None and sys.stdin.isatty() and not as_json:
         officer = typer.prompt(texts.OFFICER.say(), default=DEFAULT_OFFICER, err=True)
     officer = officer or DEFAULT_OFFICER
-    key = await initialise(chosen, passphrase(chosen, new=True), officer)
-    Output(as_json).answer(
-        {"data": str(chosen.data), "log_public_key": key},
-        texts.SET_UP.say(data=chosen.data, key=key, officer=officer),
+    made = await initialise(chosen, passphrase(chosen, new=True), officer)
+    out = Output(as_json)
+    show_words(out, made.recovery.words)
+    out.answer(
+        {
+            "data": str(chosen.data),
+            "log_public_key": made.log_key,
+            "recovery_words": made.recovery.words,
+        },
+        texts.SET_UP.say(data=chosen.data, key=made.log_key, officer=officer),
     )
 
 
@@ -143,7 +150,7 @@ async def user_add(
     as_json: options.Json = False,
 ) -> None:
     """Add a person. Without a password only tokens sign them in."""
-    password = _first_line() if password_stdin else None
+    password = first_line() if password_stdin else None
     async with rooms_of(data) as rooms:
         account = await rooms.accounts.add_account(
             email=email, role=role, controller_id=client, password=password
@@ -177,7 +184,7 @@ async def user_password(
     as_json: options.Json = False,
 ) -> None:
     """Give a person a new password, from stdin or asked for on a terminal."""
-    password = _first_line() if password_stdin else ask_secret("password", new=True)
+    password = first_line() if password_stdin else ask_secret("password", new=True)
     async with rooms_of(data) as rooms:
         await rooms.accounts.set_password(email=email, password=password)
     Output(as_json).answer({"email": email}, texts.PASSWORD_SET.say(email=email))
@@ -284,14 +291,15 @@ def _hidden(value: Any, *, secret: bool) -> object:
         return "(hidden)"
     if isinstance(value, Path):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    return list(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _answer_rows(out: Output, columns: tuple[str, ...], rows: list[dict[str, object]]) -> None:
     out.answer(rows, table(columns, [[row[column] for column in columns] for row in rows]))
 
 
-def _first_line() -> str:
+def first_line() -> str:
+    """The next line of stdin. Raises UsageError where there is none."""
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:
         raise UsageError("password", texts.NO_PASSWORD)

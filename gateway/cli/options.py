@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from gateway.cli.errors import UsageError
-from gateway.cli.texts import NOT_A_FILE_ID, NOT_AN_ID, Words
+from gateway.cli.texts import NOT_A_FILE_ID, NOT_A_REQUEST, NOT_AN_ID, Words
 from gateway.ids import ID_PATTERN
 
 P = ParamSpec("P")
@@ -42,6 +42,13 @@ def _case_id(value: str) -> str:
 def _file_id(value: str) -> str:
     if not re.fullmatch(ID_PATTERN, value):
         raise UsageError("file", NOT_A_FILE_ID)
+    return value
+
+
+def request_id(value: str) -> str:
+    """Refuse early what can be no id of a request."""
+    if not re.fullmatch(ID_PATTERN, value):
+        raise UsageError("request", NOT_A_REQUEST)
     return value
 
 
@@ -81,12 +88,12 @@ NO_PDF = Words(
 
 
 def key_text(given: str) -> str:
-    """A public key as given, or as the first line of the file that is named; "" if neither."""
+    """Public keys as given, or as the lines of the file that is named; "" if neither."""
     path = Path(given)
     if "+" in given and not path.is_file():
         return given
     try:
-        return path.read_text("utf-8").partition("\n")[0].strip()
+        return path.read_text("utf-8").strip()
     except (OSError, ValueError):
         return ""
 

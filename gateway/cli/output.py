@@ -73,6 +73,11 @@ class Output:
         if not self.as_json:
             self._print(line)
 
+    def draw(self, drawing: str) -> None:
+        """Show a person what we drew ourselves, on a terminal alone: it may steer the terminal."""
+        if not self.as_json and _console(stderr=False).is_terminal:
+            print(drawing, flush=True)
+
     def fail(self, failure: Failure) -> None:
         """Say on stderr what went wrong."""
         if self.as_json:
@@ -85,20 +90,29 @@ class Output:
             console.print(f"{FIELD.say()}: {printable(failure.field)}")
 
     @contextmanager
-    def bar(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a moving bar while bytes travel, on a terminal alone.
+    def bar(
+        self, name: str, total: int, *, of_bytes: bool = True
+    ) -> Iterator[Callable[[int], None]]:
+        """Show a moving bar while bytes travel, or other things are done, on a terminal alone.
 
         Yields:
-            What to call with the number of bytes that have arrived.
+            What to call with the number of bytes or things that have arrived.
         """
         console = _console(stderr=True)
         if self.as_json or not console.is_terminal:
             yield lambda _arrived: None
             return
         # Half of rich's start-up is its progress module; most commands draw no bar.
-        from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TaskProgressColumn,
+        )
 
-        columns = ("{task.description}", BarColumn(), TaskProgressColumn(), DownloadColumn())
+        count = DownloadColumn() if of_bytes else MofNCompleteColumn()
+        columns = ("{task.description}", BarColumn(), TaskProgressColumn(), count)
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task(printable(name), total=total)
             yield lambda arrived: progress.update(task, completed=arrived)

@@ -57,7 +57,7 @@ def passphrase(settings: Settings, *, new: bool = False) -> str:
     Raises:
         UsageError: Nowhere given, and there is no terminal to ask on.
     """
-    if settings.key_provider != "local":
+    if "local" not in {settings.key_provider, settings.key_provider_before}:
         return ""
     found = at_hand(settings)
     return ask_secret("passphrase", new=new) if found is None else found

@@ -37,6 +37,10 @@ STOPPED = Words(
 
 # Refusals of the key room, whose own sentences name paths and not remedies.
 KEYS: dict[str, Words] = {
+    "recovery_words_refused": Words(
+        "These are not the 24 words of a recovery key in their order. Type them again.",
+        "Dit zijn niet de 24 woorden van een herstelsleutel in hun volgorde. Typ ze opnieuw.",
+    ),
     "keyring_missing": Words(
         "Nothing is set up in this directory. Run `kluis init`, or choose another with --data.",
         "In deze map is niets ingericht. Geef `kluis init`, of kies een andere map met --data.",
@@ -67,8 +71,30 @@ SET_UP = Words(
     "  kluis user add EMAIL --role dentist --client ID --password-stdin --data {data}\n"
     "  kluis serve --data {data}",
 )
+RECOVERY = Words(
+    "The recovery key opens your back-ups, and this is the only time that it is shown.\n"
+    "Write its 24 words on paper, in this order, and keep them apart from this machine:",
+    "De herstelsleutel opent uw back-ups en wordt alleen nu getoond.\n"
+    "Schrijf de 24 woorden in deze volgorde op papier en bewaar ze niet bij deze machine:",
+)
 LISTENING = Words("Listening on {address}", "Luistert op {address}")
 CLIENT_ADDED = Words("Client {id} added.", "Klant {id} toegevoegd.")
+CLIENT_CHANGED = Words(
+    "Client {id}: erasures of {erasure_second_from} cases or more within a day wait for a second"
+    " person (0: never), at most {erasure_delay_hours} hours (0: until approved).",
+    "Klant {id}: wissen van {erasure_second_from} casussen of meer binnen een dag wacht op een"
+    " tweede persoon (0: nooit), hoogstens {erasure_delay_hours} uur (0: tot instemming).",
+)
+CLIENT_ERASED = Words(
+    "Everything of client {client} is erased. {certificates} certificates lie in {directory}: give"
+    " them to the client.",
+    "Alles van klant {client} is gewist. Er liggen {certificates} certificaten in {directory}: geef"
+    " ze aan de klant.",
+)
+CONFIRM_CLIENT = Words(
+    "This cannot be undone: give --confirm with the id of the client.",
+    "Dit kan niet ongedaan worden gemaakt: geef --confirm met het nummer van de klant.",
+)
 USER_DISABLED = Words(
     "{email} is shut out: no session, token or upload of theirs works any more.",
     "{email} is buitengesloten: geen sessie, token of upload van hen werkt nog.",
@@ -89,10 +115,13 @@ TOKEN_CREATED = Words(
 )
 SWEPT = Words(
     "Removed: {expired_uploads} expired uploads, {orphan_blobs} orphan blobs,"
-    " {orphan_keys} orphan keys, {unfinished_blobs} unfinished blobs.",
+    " {orphan_keys} orphan keys, {unfinished_blobs} unfinished blobs, {unfinished_files} unfinished"
+    " files.",
     "Verwijderd: {expired_uploads} verlopen uploads, {orphan_blobs} losse blobs,"
-    " {orphan_keys} losse sleutels, {unfinished_blobs} onvoltooide blobs.",
+    " {orphan_keys} losse sleutels, {unfinished_blobs} onvoltooide blobs, {unfinished_files}"
+    " onvoltooide bestanden.",
 )
+INVENTORY = Words("inventory", "inventaris")
 LOG_PRUNED = Words(
     "Deleted {pruned} records whose legal term ended.",
     "{pruned} regels verwijderd waarvan de wettelijke termijn is verstreken.",
@@ -170,8 +199,36 @@ TYPE_CASE = Words(
 )
 ERASING = Words("Erasure: {step}", "Wissen: {step}")
 ERASED = Words("Erased. The certificate:", "Gewist. Het certificaat:")
+ERASURE_WAITS = Words(
+    "So many at once wait until {until}, or until another dentist of the practice agrees:\n"
+    "  kluis erasure approve {request}\nUntil then: kluis erasure withdraw {request}",
+    "Zoveel tegelijk wacht tot {until}, of tot een andere tandarts van de praktijk instemt:\n"
+    "  kluis erasure approve {request}\nTot dan: kluis erasure withdraw {request}",
+)
+ERASURE_WAITS_FOR_EVER = Words(
+    "So many at once wait until another dentist of the practice agrees:\n"
+    "  kluis erasure approve {request}\nUntil then: kluis erasure withdraw {request}",
+    "Zoveel tegelijk wacht tot een andere tandarts van de praktijk instemt:\n"
+    "  kluis erasure approve {request}\nTot dan: kluis erasure withdraw {request}",
+)
+ERASURE_APPROVED = Words(
+    "Agreed: {count} cases are being erased.", "Ingestemd: {count} casussen worden gewist."
+)
+ERASURE_WITHDRAWN = Words("Request {request} withdrawn.", "Verzoek {request} ingetrokken.")
+PATIENT_CORRECTED = Words(
+    "Corrected. What stood there is being erased; certificate: kluis erasure show {request}",
+    "Verbeterd. Wat er stond wordt gewist; certificaat: kluis erasure show {request}",
+)
+NOT_A_REQUEST = Words(
+    "This is not the id of a request. `kluis erasure list` shows them.",
+    "Dit is geen nummer van een verzoek. `kluis erasure list` toont ze.",
+)
 
 # The demo.
+DEMO_WORDS = Words(
+    "The recovery key of the demo is in {path}; a real one is shown once, to be kept on paper.",
+    "De herstelsleutel van de demo staat in {path}; een echte ziet u eenmaal, voor op papier.",
+)
 DEMO_SETTING_UP = Words("Setting up a demo in {data} ...", "Een demo wordt ingericht in {data} ...")
 DEMO_RUNS = Words(
     "\nKluis runs.\n\n  server       {address}\n  description  {address}/api/v1/openapi.json\n"

@@ -7,7 +7,7 @@ what does.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -20,14 +20,27 @@ from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, T
 from gateway.exports.words import Language, Said
 
 _TITLE = Said("Certificate of erasure", "Certificaat van wissing")
-_EXPLANATION = Said(
-    "The case named here was erased: the version of the key that could open it is destroyed, so"
-    " that no copy of the stored files opens any more, back-ups included, but for what is named"
-    " below.",
-    "De casus op dit blad is gewist: de versie van de sleutel die haar kon openen is vernietigd,"
-    " zodat geen kopie van de bewaarde bestanden meer opent, ook geen back-up, behalve wat"
-    " hieronder staat.",
+_GONE = Said(
+    " the version of the key that could open it is destroyed, so that no copy of it opens any"
+    " more, back-ups included, but for what is named below.",
+    " de versie van de sleutel die het kon openen is vernietigd, zodat geen kopie ervan meer opent,"
+    " ook geen back-up, behalve wat hieronder staat.",
 )
+_WHAT: Mapping[str, Said] = {
+    "case": Said("The case named here was erased:", "De casus op dit blad is gewist:"),
+    "file": Said(
+        "One file of the case named here was erased; the case goes on. For that file:",
+        "Eén bestand van de casus op dit blad is gewist; de casus gaat door. Voor dat bestand:",
+    ),
+    "rectification": Said(
+        "Who the patient of the case named here is was corrected. For what stood there before:",
+        "Wie de patiënt van de casus op dit blad is, is verbeterd. Voor wat er eerst stond:",
+    ),
+    "client": Said(
+        "Everything of the practice named here was erased, with every version of its key:",
+        "Alles van de praktijk op dit blad is gewist, met elke versie van haar sleutel:",
+    ),
+}
 _LABELS = {
     "case": Said("Case", "Casus"),
     "controller": Said("Practice", "Praktijk"),
@@ -35,6 +48,9 @@ _LABELS = {
     "ground": Said("Legal ground", "Grondslag"),
     "reason": Said("Reason given", "Opgegeven reden"),
     "files": Said("Files", "Bestanden"),
+    "records": Said("Records", "Gegevens"),
+    "cases": Said("Cases", "Casussen"),
+    "second": Said("Agreed to by", "Met instemming van"),
     "key": Said("Key destroyed", "Vernietigde sleutel"),
     "test": Said("Self-test", "Zelftest"),
     "erased": Said("Erased at", "Gewist op"),
@@ -73,7 +89,7 @@ def page(body: Mapping[str, Any], index: int, size: int, language: Language) -> 
     grid = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.5, colors.grey)]
     story = [
         text(_TITLE(language), "Title"),
-        text(_EXPLANATION(language)),
+        text(_WHAT[body["kind"]](language) + _GONE(language)),
         Spacer(1, 3 * mm),
         Table(rows, colWidths=_WIDTHS, style=grid),
         Spacer(1, 3 * mm),
@@ -91,20 +107,34 @@ def page(body: Mapping[str, Any], index: int, size: int, language: Language) -> 
     return out.getvalue()
 
 
-def _facts(body: Mapping[str, Any], index: int, size: int) -> list[tuple[str, str]]:
-    key, files = body["key"], body["files"]
-    listed = [f"{file['kind']} {file['ciphertext_sha256'][:16]}" for file in files[:_LISTED]]
-    more = [f"+ {len(files) - _LISTED}"] if len(files) > _LISTED else []
-    return [
-        ("case", body["case_id"]),
-        ("controller", body["controller_id"]),
-        ("requested", f"{body['requested_by']}, {body['requested_at']}"),
-        ("ground", body["ground"]),
-        ("reason", body["reason"] or "-"),
-        ("files", f"{len(files)}: {', '.join([*listed, *more])}" if files else "0"),
-        ("key", f"{key['provider']}, {key['destroyed_version']}, {key['destroyed_at']}"),
-        ("test", key["self_test"]),
-        ("erased", body["erased_at"]),
-        ("log", f"{index} / {size}"),
-        ("certificate", body["certificate_id"]),
-    ]
+def _facts(body: Mapping[str, Any], index: int, size: int) -> Iterator[tuple[str, str]]:
+    key = body["key"]
+    if body["case_id"] is not None:
+        yield "case", body["case_id"]
+    yield "controller", body["controller_id"]
+    yield "requested", f"{body['requested_by']}, {body['requested_at']}"
+    if body["second_by"] is not None:
+        yield "second", body["second_by"]
+    yield "ground", body["ground"]
+    yield "reason", body["reason"] or "-"
+    if "cases" in body:
+        yield "cases", _listed([each["id"] for each in body["cases"]])
+    else:
+        sealed = (*body["files"], *body["records"])
+        hashes = [f"{_name(each)} {each['ciphertext_sha256'][:16]}" for each in sealed]
+        yield "files", _listed(hashes[: len(body["files"])])
+        yield "records", _listed(hashes[len(body["files"]) :])
+    yield "key", f"{key['provider']}, {key['destroyed_version']}, {key['destroyed_at']}"
+    yield "test", key["self_test"]
+    yield "erased", body["erased_at"]
+    yield "log", f"{index} / {size}"
+    yield "certificate", body["certificate_id"]
+
+
+def _name(sealed: Mapping[str, Any]) -> str:
+    return str(sealed.get("kind") or sealed["name"])
+
+
+def _listed(each: Sequence[str]) -> str:
+    more = [f"+ {len(each) - _LISTED}"] if len(each) > _LISTED else []
+    return f"{len(each)}: {', '.join([*each[:_LISTED], *more])}" if each else "0"

@@ -75,6 +75,7 @@ ACTS: Mapping[str, Said] = {
     "session.view": Said("looked at the own session", "bekeek de eigen sessie"),
     "session.confirm": Said("repeated the password", "herhaalde het wachtwoord"),
     "session.close": Said("signed out", "meldde zich af"),
+    "second.agree": Said("agreed as the second person", "stemde in als tweede persoon"),
     "case.create": Said("made the case", "maakte de casus"),
     "case.list": Said("saw the case in a list", "zag de casus in een lijst"),
     "case.search": Said("found the case by a search", "vond de casus met een zoekopdracht"),
@@ -83,6 +84,11 @@ ACTS: Mapping[str, Said] = {
     "case.assign": Said("changed who plans the case", "wijzigde wie de casus plant"),
     "case.complete": Said("completed the case", "rondde de casus af"),
     "case.erase": Said("had the case erased", "liet de casus wissen"),
+    "case.rectify": Said("corrected who the patient is", "verbeterde wie de patiënt is"),
+    "erasure.approve": Said(
+        "agreed to an erasure as the second person", "stemde als tweede persoon in met wissen"
+    ),
+    "erasure.withdraw": Said("took back an erasure that waited", "trok een wachtende wissing in"),
     "erasure.view": Said("looked at the proof of erasure", "bekeek het bewijs van wissen"),
     "file.upload": Said("sent a file", "stuurde een bestand"),
     "file.view": Said("looked at the details of a file", "bekeek de gegevens van een bestand"),
@@ -92,11 +98,18 @@ ACTS: Mapping[str, Said] = {
     ),
     "file.place": Said("said what a file shows", "gaf aan wat een bestand toont"),
     "file.remove": Said("removed a file", "verwijderde een bestand"),
+    "file.erase": Said("had a file erased", "liet een bestand wissen"),
     "file.inspect": Said("checked a file", "controleerde een bestand"),
     "plan.upload": Said("sent a plan", "stuurde een plan"),
     "log.view": Said("looked at this log", "bekeek dit logboek"),
     "controller.add": Said("added a practice", "voegde een praktijk toe"),
     "controller.list": Said("listed the practices", "bekeek de lijst van praktijken"),
+    "controller.change": Said(
+        "changed the settings of the practice", "wijzigde de instellingen van de praktijk"
+    ),
+    "controller.erase": Said(
+        "had everything of the practice erased", "liet alles van de praktijk wissen"
+    ),
     "account.add": Said("added a user", "voegde een gebruiker toe"),
     "account.list": Said("listed the users", "bekeek de lijst van gebruikers"),
     "account.change": Said("changed a user", "wijzigde een gebruiker"),
@@ -105,6 +118,13 @@ ACTS: Mapping[str, Said] = {
     "house.start": Said("started", "startte"),
     "house.stop": Said("stopped", "stopte"),
     "settings.change": Said("began with other settings", "begon met andere instellingen"),
+    "key.list": Said("listed the keys of the practices", "bekeek de sleutels van de praktijken"),
+    "key.rotate": Said("replaced a key by a new one", "verving een sleutel door een nieuwe"),
+    "house.examine": Said("examined all that is kept", "onderzocht alles wat bewaard wordt"),
+    "backup.write": Said("wrote a back-up", "schreef een back-up"),
+    "backup.test": Said("tried to restore a back-up", "probeerde een back-up te herstellen"),
+    "recovery.change": Said("made another recovery key", "maakte een andere herstelsleutel"),
+    "house.restore": Said("restored all from a back-up", "herstelde alles uit een back-up"),
     "log.prune": Said("removed lines after the legal term", "verwijderde regels na de termijn"),
     "integrity.alarm": Said(
         "found stored data changed and blocked it",

@@ -216,6 +216,13 @@ class Inspector:
         )
 
     async def _accept(self, grant: Grant, file: File, clean: Clean) -> bool:
+        async with self._main.reading() as connection:
+            # As they are together: the case may have been given another key since the claim.
+            case = await cases.get(connection, file.case_id)
+            current = await files.get(connection, file.id)
+        grant = replace(grant, subject=case)
+        if current is not None and current.sealed_name is not None:
+            file = replace(file, sealed_name=current.sealed_name)
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("file", file.id)):
             name, removed = await asyncio.to_thread(_searched, opened, grant, file, clean.texts)
@@ -223,6 +230,7 @@ class Inspector:
         async with self._main.transaction() as tx:
             if not await self._is_claimed(tx, file):
                 return False
+            await _check_key(tx, opened)
             verdict = Verdict(sealed.sha256.hex(), clean.report)
             earlier = _verdicts(opened, await files.of_case(tx, file.case_id))
             remarks: list[Remark] = [*sent_before(file.kind, verdict, earlier), *removed]
@@ -272,6 +280,17 @@ class Inspector:
         await files.delete_parts(tx, file.id)
         outcome = {"verdict": state, "kind": file.kind}
         await self._access.outcome_in(tx, grant, Target("file", file.id), **outcome)
+
+
+async def _check_key(tx: AsyncConnection, opened: OpenCase) -> None:
+    """Refuse to add to a case under a key that it no longer has. The lock of the case is held.
+
+    Raises:
+        UnavailableError: It was given another key meanwhile; the file is tried again.
+    """
+    case = await cases.get(tx, opened.id)
+    if case is None or case.key_id != opened.key_id:
+        raise UnavailableError
 
 
 def _searched(

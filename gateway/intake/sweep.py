@@ -5,6 +5,7 @@ An orphan is old before it is taken for one: between a durable blob and its row 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from keys.context import Purpose
 from storage import accounts, cases, files, keystore
 from storage.blobs import Area, BlobStore
 from storage.database import Database
+from storage.durable import sweep_unfinished
 
 BATCH = 500
 
@@ -32,6 +34,7 @@ class Swept:
     orphan_blobs: int
     orphan_keys: int
     unfinished_blobs: int
+    unfinished_files: int
 
 
 class Sweeper:
@@ -53,6 +56,7 @@ class Sweeper:
         self._blobs = blobs
         self._access = access
         self._uploads = uploads
+        self._data = settings.data
         self._age = timedelta(hours=settings.orphan_hours)
 
     async def sweep(self, actor: Actor | None = None) -> Swept:
@@ -64,6 +68,7 @@ class Sweeper:
             orphan_blobs=await self._orphan_blobs(before),
             orphan_keys=await self._orphan_keys(before),
             unfinished_blobs=await self._blobs.sweep_unfinished(before),
+            unfinished_files=await asyncio.to_thread(sweep_unfinished, self._data, before),
         )
         async with self._main.transaction() as tx:
             await accounts.delete_expired_sessions(tx, now())
@@ -106,7 +111,7 @@ class Sweeper:
         known = {
             Purpose.UPLOAD_KEY: files.known_uploads,
             Purpose.FILE_KEY: files.known_blobs,
-            Purpose.CASE_KEY: cases.known_cases,
+            Purpose.CASE_KEY: cases.known_keys,
         }
         for purpose, names in known.items():
             async with self._keystore.reading() as connection:

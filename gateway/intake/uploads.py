@@ -23,6 +23,7 @@ from gateway.errors import (
     NotFoundError,
     OffsetMismatchError,
     TooLargeError,
+    UnavailableError,
     UploadGoneError,
     WrongStateError,
 )
@@ -148,6 +149,8 @@ class Uploads:
             case = await cases.lock(tx, case_id)
             if case is None or case.state != grant.case.state or case.frozen_at is not None:
                 raise WrongStateError(needed=grant.case.state, state="changed")
+            if case.key_id != opened.key_id:
+                raise UnavailableError  # the name is sealed under a key that goes
             if len(await files.of_case(tx, case_id)) >= self._files_per_case:
                 limit = f"at most {self._files_per_case} files"
                 raise WrongStateError(needed=limit, state="full")

@@ -6,12 +6,13 @@ checks this under a row lock, so that no key slips in behind a puncture (privacy
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from gateway.access.grants import Access, Grant, Target
 from gateway.errors import UnavailableError
-from gateway.ids import now
+from gateway.ids import new_id, now
 from keys import envelope
 from keys.context import Context, Purpose
 from keys.errors import UnknownKeyVersionError, UnsealError
@@ -30,11 +31,12 @@ TRIES = 8  # a puncture moves the version on once; several in a row are possible
 class OpenCase:
     """A case whose key is at hand: opens and seals its records, and the keys of its files.
 
-    `event_id` is the logged event that allowed it.
+    `event_id` is the logged event that allowed it, `key_id` the key's own name.
     """
 
     controller_id: str
     id: str
+    key_id: str
     event_id: str
     key: SecretKey = field(repr=False)
 
@@ -85,9 +87,41 @@ class CaseKeys:
 
     async def create_case(self, grant: Grant, controller_id: str, case_id: str) -> OpenCase:
         """Make the key of a new case, durably. Without a row it is an orphan, and swept."""
-        key = SecretKey.generate()
-        await self._store(key, Context(Purpose.CASE_KEY, controller_id, case_id, case_id))
-        return OpenCase(controller_id, case_id, grant.event_id, key)
+        # The first key of a case bears the case's own id.
+        opened = OpenCase(controller_id, case_id, case_id, grant.event_id, SecretKey.generate())
+        await self._store(opened.key, _case_key(opened))
+        return opened
+
+    async def renew(self, opened: OpenCase, blob_ids: Collection[str]) -> OpenCase:
+        """Make another key of a case, durably, and wrap the keys of these objects under it as well.
+
+        The case goes on under its own key until its row names the other one. Without that the
+        other one is an orphan, and swept. A file key that does not open is left out: whoever
+        wants that file is told, and it is logged then.
+
+        Raises:
+            UnavailableError: The key at hand was taken away meanwhile; nothing was made.
+        """
+        fresh = replace(opened, key_id=new_id(), key=SecretKey.generate())
+        async with self._keystore.reading() as connection:
+            rows = await keystore.under_key(connection, opened.key_id)
+        moved = []
+        for row in rows:
+            if row.object_id in blob_ids:
+                place = _file_key(opened, row.object_id)
+                with suppress(UnsealError):
+                    wrapped = self._keyring.rewrap_file_key(
+                        opened.key, fresh.key, row.wrapped, place
+                    )
+                    moved.append(_row(place, None, wrapped, fresh.key_id))
+        await self._store(fresh.key, _case_key(fresh), moved, behind=opened.key_id)
+        return fresh
+
+    async def is_there(self, opened: OpenCase) -> bool:
+        """Whether the case key is (still) stored."""
+        async with self._keystore.reading() as connection:
+            row = await keystore.get(connection, Purpose.CASE_KEY, opened.key_id)
+        return row is not None
 
     async def open_case(self, grant: Grant) -> OpenCase:
         """Open the case that the Grant is for.
@@ -96,10 +130,10 @@ class CaseKeys:
             IntegrityFailedError: The stored key was altered, swapped or taken away; logged.
         """
         case = grant.case
-        place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.id)
+        place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.key_id)
         async with self._access.watching(grant, Target("case", case.id)):
             key = await self._open(place)
-        return OpenCase(case.controller_id, case.id, grant.event_id, key)
+        return OpenCase(case.controller_id, case.id, case.key_id, grant.event_id, key)
 
     async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:
         """The key of this controller's blind indexes. Raises as `open_case`."""
@@ -123,10 +157,10 @@ class CaseKeys:
 
     async def add_file_key(self, open_case: OpenCase, blob_id: str, key: SecretKey) -> None:
         """Keep the key of one stored object that is durable already."""
-        place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
+        place = _file_key(open_case, blob_id)
         wrapped = self._keyring.wrap_file_key(open_case.key, key, place)
         async with self._keystore.transaction() as tx:
-            await keystore.add(tx, _row(place, None, wrapped))
+            await keystore.add(tx, _row(place, None, wrapped, open_case.key_id))
 
     async def file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
         """The key of one stored object.
@@ -134,8 +168,8 @@ class CaseKeys:
         Raises:
             UnsealError: The stored key was altered, swapped or taken away.
         """
-        place = Context(Purpose.FILE_KEY, open_case.controller_id, open_case.id, blob_id)
-        row = await self._row(place)
+        place = _file_key(open_case, blob_id)
+        row = await self._row(place, open_case.key_id)
         key = self._keyring.unwrap_file_key(open_case.key, row.wrapped, place)
         self._claim(open_case.event_id)
         return key
@@ -145,7 +179,15 @@ class CaseKeys:
         async with self._keystore.transaction() as tx:
             await keystore.remove(tx, Purpose.FILE_KEY, blob_id)
 
-    async def _store(self, secret: SecretKey, place: Context) -> None:
+    async def _store(
+        self,
+        secret: SecretKey,
+        place: Context,
+        beside: Sequence[WrappedKey] = (),
+        *,
+        behind: str | None = None,
+    ) -> None:
+        """Store a key, and other rows with it; not behind a case key that was taken away."""
         for _ in range(TRIES):
             async with self._keystore.reading() as connection:
                 version = await keystore.current_version(connection, place.controller_id)
@@ -154,7 +196,10 @@ class CaseKeys:
             try:
                 wrapped = await self._keyring.wrap(version, secret, place)
                 async with self._keystore.transaction() as tx:
-                    await keystore.add(tx, _row(place, version, wrapped))
+                    if behind and not await keystore.hold(tx, Purpose.CASE_KEY, behind):
+                        break
+                    for row in (_row(place, version, wrapped), *beside):
+                        await keystore.add(tx, row)
             except (StaleKeyVersionError, UnknownKeyVersionError):
                 continue  # the controller's key moved on in between: wrap under the new version
             return
@@ -171,9 +216,9 @@ class CaseKeys:
                 continue  # re-wrapped in between, unless its version was altered
         raise UnsealError
 
-    async def _row(self, place: Context) -> WrappedKey:
+    async def _row(self, place: Context, under: str = "") -> WrappedKey:
         async with self._keystore.reading() as connection:
-            row = await keystore.get(connection, place.purpose, place.object_id)
+            row = await keystore.get(connection, place.purpose, place.object_id, under)
         if row is None:
             raise UnsealError  # of a living case it was taken away
         return row
@@ -183,7 +228,15 @@ class CaseKeys:
         return Context(Purpose.UPLOAD_KEY, case.controller_id, case.id, file_id)
 
 
-def _row(place: Context, version: int | None, wrapped: bytes) -> WrappedKey:
+def _case_key(opened: OpenCase) -> Context:
+    return Context(Purpose.CASE_KEY, opened.controller_id, opened.id, opened.key_id)
+
+
+def _file_key(opened: OpenCase, blob_id: str) -> Context:
+    return Context(Purpose.FILE_KEY, opened.controller_id, opened.id, blob_id)
+
+
+def _row(place: Context, version: int | None, wrapped: bytes, under: str = "") -> WrappedKey:
     return WrappedKey(
         purpose=place.purpose,
         object_id=place.object_id,
@@ -192,6 +245,7 @@ def _row(place: Context, version: int | None, wrapped: bytes) -> WrappedKey:
         version=version,
         wrapped=wrapped,
         created_at=now(),
+        under=under,
     )
 
 

@@ -20,18 +20,22 @@ from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from gateway.privacy.completeness import Place, Treatment, missing
-from gateway.privacy.patients import Brief, Patient, Patients, Wanted
+from gateway.privacy.patients import (
+    Brief,
+    Patient,
+    Patients,
+    Wanted,
+    check_patient,
+    check_text,
+)
 from gateway.privacy.redaction import without_bsn, without_identity
 from gateway.privacy.verdict import Verdict
-from keys.pseudonym import normalise
 from storage import accounts, cases, files
 from storage.cases import Assignment, Case
 from storage.database import Database
 from storage.files import File
 
-OLDEST = date(1900, 1, 1)
 NOTES_LIMIT = 20_000
-TEXT_LIMIT = 200
 LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.025, 0.5  # between two looks for an awaited verdict
 
 
@@ -95,6 +99,7 @@ class Cases:
             case = Case(
                 id=case_id,
                 controller_id=actor.controller_id,
+                key_id=opened.key_id,
                 pseudonym=pseudonym,
                 state="draft",
                 treatment=treatment.value,
@@ -138,6 +143,7 @@ class Cases:
         )
         if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.frozen_at is not None:
             return plain
+        grant = replace(grant, subject=case)  # whose key sealed the rows that were read with it
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("case", case.id)):
             seen = tuple(file_sight(opened, row, grant.actor) for row in rows)
@@ -168,7 +174,7 @@ class Cases:
             raise InvalidInputError(field="patient_number", reason="give at least one search field")
         for name in ("name", "number"):
             if getattr(wanted, name) is not None:
-                _check_text(f"patient_{name}", getattr(wanted, name))
+                check_text(f"patient_{name}", getattr(wanted, name))
         grant = await self._access.authorise(actor, Action.CASE_SEARCH, detail={"fields": given})
         if actor.controller_id is None:
             raise NotFoundError
@@ -274,25 +280,28 @@ class Cases:
         grant = await self._access.authorise(
             actor, Action.FILE_VIEW, case_id, target=Target("file", file_id)
         )
-        row = await self._file(case_id, file_id)
+        case, row = await self._file(grant.case, file_id)
         until, pause = time.monotonic() + wait_seconds, LOOK_SECONDS
         while row is not None and row.state == "received" and time.monotonic() < until:
             # Whichever process gives the verdict, the row says so.
             await asyncio.sleep(pause)
             pause = min(1.2 * pause, LONGEST_LOOK_SECONDS)
-            row = await self._file(case_id, file_id)
+            case, row = await self._file(grant.case, file_id)
         if row is None:
             raise NotFoundError
         if row.state == "receiving" or actor.role is Role.COORDINATOR:
             return FileSight(row)
+        grant = replace(grant, subject=case)
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("file", file_id)):
             return file_sight(opened, row, actor)
 
-    async def _file(self, case_id: str, file_id: str) -> File | None:
+    async def _file(self, case: Case, file_id: str) -> tuple[Case, File | None]:
+        """The file, and its case as it was when the file's records were sealed so."""
         async with self._main.reading() as connection:
+            case = await cases.get(connection, case.id) or case
             row = await files.get(connection, file_id)
-        return row if row is not None and row.case_id == case_id else None
+        return case, row if row is not None and row.case_id == case.id else None
 
     async def _log_found(self, grant: Grant, found: Sequence[Case]) -> None:
         """Log the results, apart for each controller: nothing crosses between them."""
@@ -340,19 +349,9 @@ def _opened(sight: CaseSight, opened: OpenCase, actor: Actor) -> CaseSight:
 
 
 def _check(patient: Patient, notes: str) -> None:
-    _check_text("patient.name", patient.name)
-    _check_text("patient.number", patient.number)
-    if not OLDEST <= patient.birth_date <= now().date():
-        raise InvalidInputError(field="patient.birth_date", reason="take a day from 1900 to today")
+    check_patient(patient)
     if len(notes) > NOTES_LIMIT or "\0" in notes:
         raise InvalidInputError(field="notes", reason=f"take at most {NOTES_LIMIT} characters")
-
-
-def _check_text(name: str, value: str) -> None:
-    usable = normalise(value) != "" and value.isprintable()
-    if not usable or len(value) > TEXT_LIMIT:
-        reason = f"take 1 to {TEXT_LIMIT} characters, with a letter or digit, on one line"
-        raise InvalidInputError(field=name, reason=reason)
 
 
 def _end_of(day: date) -> datetime:

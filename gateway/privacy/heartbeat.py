@@ -1,4 +1,4 @@
-"""Says that this process lives, and lets go of key versions that are on their way out."""
+"""Says that this process lives and with which keys; lets go of versions on their way out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.ids import now
 from gateway.privacy.puncture import Punctures
+from keys.keyring import Keyring
 from storage import nodes
 from storage.database import Database
 
@@ -23,17 +24,24 @@ log = structlog.get_logger()
 class Heartbeat:
     """One per serving process."""
 
-    def __init__(self, main: Database, punctures: Punctures, node_id: str) -> None:
+    def __init__(
+        self, main: Database, punctures: Punctures, keyring: Keyring, node_id: str
+    ) -> None:
         """Beat as `node_id`."""
         self._main = main
         self._punctures = punctures
+        self._keyring = keyring
+        self._edition = ""
         self._node_id = node_id
 
     async def beat(self) -> None:
         """Beat once."""
         async with self._main.transaction() as tx:
             await nodes.beat(tx, self._node_id, now(), now() + LIFETIME)
+            await nodes.use(tx, self._node_id, self._edition)
         await self._punctures.let_go()
+        # After the beat, and told by the next: keys that cannot be read make no node seem dead.
+        self._edition = await self._keyring.edition()
 
     async def run(self) -> None:
         """Beat until cancelled."""

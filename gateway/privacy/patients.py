@@ -8,17 +8,23 @@ to a planner never opens the identity at all.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.grants import Grant
+from gateway.errors import InvalidInputError, NotFoundError
 from gateway.ids import now
 from gateway.privacy.casekeys import CaseKeys
-from keys.pseudonym import blind_index, new_pseudonym
+from keys.pseudonym import blind_index, new_pseudonym, normalise
 from keys.secret import SecretKey
 from storage import accounts, cases
+from storage.cases import Case
+
+OLDEST = date(1900, 1, 1)
+TEXT_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ class Patient:
         """What `to_bytes` wrote."""
         name, birth_date, number = json.loads(sealed)
         return cls(name, date.fromisoformat(birth_date), number)
+
+    def differences(self, other: Patient) -> list[str]:
+        """The names of the fields in which they differ."""
+        names = ("name", "birth_date", "number")
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     def age_years(self, on: date) -> int:
         """Whole years lived on that day."""
@@ -85,21 +96,41 @@ class Patients:
     async def register(
         self, tx: AsyncConnection, index_key: SecretKey, controller_id: str, patient: Patient
     ) -> str:
-        """The patient's pseudonym: theirs if the practice's number is known, else a new one."""
+        """The patient's pseudonym: theirs if the practice's number is known, else a new one.
+
+        Raises:
+            NotFoundError: The practice was closed meanwhile.
+        """
         # Two cases of one patient begun at one moment must find each other.
         await accounts.lock_controller(tx, controller_id)
-        number = blind_index(index_key, "number", patient.number)
-        known = await cases.find_subjects(tx, controller_id, "number", number)
+        if await accounts.is_closed(tx, controller_id):
+            raise NotFoundError
+        digests = _digests(index_key, patient)
+        known = await cases.find_subjects(tx, controller_id, "number", digests["number"])
         pseudonym = min(known, default="") or new_pseudonym()
         if not known:
             await cases.add_subject(tx, pseudonym, controller_id, now())
-        digests = [
-            ("number", number),
-            ("name", blind_index(index_key, "name", patient.name)),
-            ("birth_date", blind_index(index_key, "birth_date", patient.birth_date.isoformat())),
-        ]
-        await cases.index_subject(tx, pseudonym, controller_id, digests)
+        await cases.index_subject(tx, pseudonym, controller_id, digests.items())
         return pseudonym
+
+    async def correct(
+        self, tx: AsyncConnection, index_key: SecretKey, case: Case, patient: Patient
+    ) -> str:
+        """The pseudonym of a case whose patient turns out to be this one.
+
+        It stays where the practice's number does, or where nobody else has either; then the
+        patient is found by what is right, and no longer by what was wrong. Else the case is of
+        another patient, known or new.
+        """
+        await accounts.lock_controller(tx, case.controller_id)
+        digests = _digests(index_key, patient)
+        known = await cases.find_subjects(tx, case.controller_id, "number", digests["number"])
+        stays = not known and not await cases.shares_pseudonym(tx, case)
+        if case.pseudonym is None or not (case.pseudonym in known or stays):
+            return await self.register(tx, index_key, case.controller_id, patient)
+        await cases.unindex_subject(tx, case.pseudonym)
+        await cases.index_subject(tx, case.pseudonym, case.controller_id, digests.items())
+        return case.pseudonym
 
     async def find(
         self, connection: AsyncConnection, index_key: SecretKey, controller_id: str, wanted: Wanted
@@ -117,3 +148,31 @@ class Patients:
                 hits = await cases.find_subjects(connection, controller_id, name, digest)
                 found = hits if found is None else found & hits
         return found or frozenset()
+
+
+def _digests(index_key: SecretKey, patient: Patient) -> Mapping[str, bytes]:
+    return {
+        "number": blind_index(index_key, "number", patient.number),
+        "name": blind_index(index_key, "name", patient.name),
+        "birth_date": blind_index(index_key, "birth_date", patient.birth_date.isoformat()),
+    }
+
+
+def check_patient(patient: Patient) -> None:
+    """Refuse what cannot be a patient.
+
+    Raises:
+        InvalidInputError: Names the field.
+    """
+    check_text("patient.name", patient.name)
+    check_text("patient.number", patient.number)
+    if not OLDEST <= patient.birth_date <= now().date():
+        raise InvalidInputError(field="patient.birth_date", reason="take a day from 1900 to today")
+
+
+def check_text(name: str, value: str) -> None:
+    """Refuse what no blind index could find back. Raises InvalidInputError."""
+    usable = normalise(value) != "" and value.isprintable()
+    if not usable or len(value) > TEXT_LIMIT:
+        reason = f"take 1 to {TEXT_LIMIT} characters, with a letter or digit, on one line"
+        raise InvalidInputError(field=name, reason=reason)

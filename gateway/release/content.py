@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
@@ -19,7 +21,7 @@ from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
 from gateway.privacy.verdict import Verdict
 from keys.errors import UnsealError
 from keys.stream import HEADER_SIZE, Cut, Unsealer, ciphertext_size, cut
-from storage import files
+from storage import cases, files
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.files import File
@@ -73,6 +75,7 @@ class Release:
             actor, Action.FILE_DOWNLOAD, case_id, target=Target("file", file_id)
         )
         async with self._main.reading() as connection:
+            grant = await _as_it_is(connection, grant)
             file = await files.get(connection, file_id)
         if file is None or file.case_id != case_id:
             raise NotFoundError
@@ -82,6 +85,7 @@ class Release:
         """Open every accepted file of a case, for one archive."""
         grant = await self._access.authorise(actor, Action.FILE_DOWNLOAD, case_id)
         async with self._main.reading() as connection:
+            grant = await _as_it_is(connection, grant)
             rows = await files.of_case(connection, case_id)
         accepted = [row for row in rows if row.state == "accepted"]
         if not accepted:
@@ -98,6 +102,7 @@ class Release:
         target = Target("file", file_id)
         grant = await self._access.authorise(actor, Action.FILE_THUMBNAIL, case_id, target=target)
         async with self._main.reading() as connection:
+            grant = await _as_it_is(connection, grant)
             file = await files.get(connection, file_id)
             sealed = await files.thumbnail_of(connection, file_id)
         if file is None or file.case_id != case_id or sealed is None:
@@ -155,3 +160,8 @@ class Release:
                 content.unsealer.unseal, piece.number, sealed, last=piece.last
             )
         return plain[piece.wanted]
+
+
+async def _as_it_is(connection: AsyncConnection, grant: Grant) -> Grant:
+    """The Grant with its case as it is now: its key sealed the rows that are read with it."""
+    return replace(grant, subject=await cases.get(connection, grant.case.id) or grant.case)

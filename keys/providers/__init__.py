@@ -80,11 +80,24 @@ class KeyProvider(Protocol):
     async def versions(self, controller_id: str) -> frozenset[int]:
         """Return what the store holds at this moment, forgotten here or not."""
 
+    async def newest(self, controller_id: str) -> int:
+        """Return the highest number ever used, of a version that is there or was; 0: none."""
+
+    async def keeper(self, controller_id: str, version: int) -> "KeyProvider":
+        """Return the provider that has the version, or had it; itself, where it is one alone."""
+
     async def signing_key(self, name: str) -> SigningKey:
-        """Return a signing key made with the keyring: "log" or "certificate".
+        """Return a signing key as it is kept now: "log", "certificate", perhaps "log-before".
 
         Raises:
-            UnknownSigningKeyError: Another name.
+            UnknownSigningKeyError: Another name, or there is no key before.
+            KeyringMissingError: No signing keys were made or kept here.
+        """
+
+    async def edition(self) -> str:
+        """Return what tells processes with the same keys from others: provider, and root key.
+
+        Read anew, so that a process which asks has taken over what changed.
         """
 
     async def check(self) -> None:

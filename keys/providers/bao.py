@@ -37,6 +37,26 @@ _RIGHTS_REMEDY = "grant the policy that docs/operations.md shows"
 _MOUNT_REMEDY = "mount the engines as docs/operations.md shows, or check openbao_mount"
 _WAIT = "it is tried again by itself once it answers"
 
+POLICY = """\
+path "{mount}/transit/keys/+" {{
+  capabilities       = ["create", "read", "update", "delete"]
+  allowed_parameters = {{ "type" = ["aes256-gcm96"] }}
+}}
+path "{mount}/transit/keys/+/config" {{
+  capabilities       = ["create", "update"]
+  allowed_parameters = {{ "deletion_allowed" = [true] }}
+}}
+path "{mount}/transit/config/keys" {{
+  capabilities       = ["create", "update"]
+  allowed_parameters = {{ "disable_upsert" = [true] }}
+}}
+path "{mount}/transit/encrypt/+" {{ capabilities = ["update"] }}
+path "{mount}/transit/decrypt/+" {{ capabilities = ["update"] }}
+path "{mount}/kv/data/controllers/+" {{ capabilities = ["create", "read", "update"] }}
+path "{mount}/kv/data/signing" {{ capabilities = ["create", "read", "update"] }}
+"""
+"""All that Kluis needs on the server: no key can be exported, made exportable, or rotated."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenFile:

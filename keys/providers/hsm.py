@@ -4,7 +4,7 @@ What is on the token, all of it private to its user:
 
     label                   object   what
     kluis/root              AES-256  wraps the seeds below; whoever sees it is logged in
-    kluis/signing           data     seeds of the signing keys, "log" before "certificate"
+    kluis/signing           data     seeds of the signing keys; the highest serial counts
     kluis/controller/<id>   AES-256  the key of one controller; CKA_ID is its version
     kluis/controller/<id>   data     mark: the number of a version destroyed while the newest
 
@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import pkcs11
 from pkcs11 import Attribute
@@ -36,11 +37,11 @@ from keys.errors import (
     UnsealError,
 )
 from keys.providers.cryptoki import WRAPPED_SIZE, Login, Token
-from keys.providers.local import SIGNING_KEYS
 from keys.secret import SecretKey
-from keys.signing import SigningKey
+from keys.signing import LOG_BEFORE, SIGNING_KEYS, SigningKey
 
 _SIGNING = "kluis/signing"
+_SEEDS = (*SIGNING_KEYS, LOG_BEFORE)
 _BATCH = 200
 _NUMBER_SIZE = 8
 
@@ -124,6 +125,21 @@ class Pkcs11Hsm:
                 raise KeyringExistsError(self._token.place)
 
         await self._token.run(keep, make_root=True)
+
+    async def replace_signing(self, signing: Mapping[str, SecretKey]) -> None:
+        """Keep these seeds from now on in place of those that were kept; durable, and whole."""
+
+        def keep(login: Login) -> None:
+            old = login.find(_SIGNING)
+            serial = 1 + max((_serial(kept[Attribute.VALUE]) for kept in old), default=0)
+            names = [name for name in _SEEDS if name in signing]
+            wraps = [login.wrap(login.roots[0], signing[name], _place(name)) for name in names]
+            login.keep(_SIGNING, b"".join(wraps) + _number(serial))
+            # A crash here leaves both; the higher serial counts.
+            for kept in old:
+                kept.destroy()
+
+        await self._token.run(keep)
 
     async def create(self, controller_id: str, version: int) -> None:
         """See KeyProvider."""
@@ -224,6 +240,14 @@ class Pkcs11Hsm:
         """See KeyProvider."""
         return await self._token.run(lambda login: frozenset(_held(login, controller_id).keys))
 
+    async def newest(self, controller_id: str) -> int:
+        """See KeyProvider."""
+        return await self._token.run(lambda login: _held(login, controller_id).newest)
+
+    async def keeper(self, controller_id: str, version: int) -> Self:  # noqa: ARG002
+        """See KeyProvider."""
+        return self
+
     async def signing_key(self, name: str) -> SigningKey:
         """See KeyProvider.
 
@@ -232,9 +256,13 @@ class Pkcs11Hsm:
             KeyringFormatError: Its seeds do not open, or are two sets.
             UnknownSigningKeyError: Another name.
         """
-        if name not in SIGNING_KEYS:
+        if name not in _SEEDS:
             raise UnknownSigningKeyError(name)
         return SigningKey(name, await self._token.run(lambda login: self._seed(login, name)))
+
+    async def edition(self) -> str:
+        """See KeyProvider: the root key is the store's own business."""
+        return self.name
 
     async def check(self) -> None:
         """See KeyProvider."""
@@ -255,10 +283,13 @@ class Pkcs11Hsm:
         kept = login.find(_SIGNING)
         if not kept:
             raise KeyringMissingError(self._token.place)
-        if len(kept) > 1:
+        sets = sorted((one[Attribute.VALUE] for one in kept), key=_serial)
+        if len(sets) > 1 and _serial(sets[-1]) == _serial(sets[-2]):
             raise KeyringFormatError(f"{self._token.place} holds several sets of signing keys")
-        start = SIGNING_KEYS.index(name) * WRAPPED_SIZE
-        wrapped = kept[0][Attribute.VALUE][start : start + WRAPPED_SIZE]
+        start = _SEEDS.index(name) * WRAPPED_SIZE
+        wrapped = sets[-1][start : start + WRAPPED_SIZE]
+        if len(wrapped) < WRAPPED_SIZE and name == LOG_BEFORE:
+            raise UnknownSigningKeyError(name)
         try:
             return login.unwrap(login.roots, wrapped, _place(name))
         except UnsealError:
@@ -276,6 +307,11 @@ def _held(login: Login, controller_id: str) -> _Held:
         else:
             gone.append((int.from_bytes(found[Attribute.VALUE]), found))
     return _Held(keys, gone)
+
+
+def _serial(kept: bytes) -> int:
+    """Which set of seeds is newer: 0 as it was set up; then eight bytes behind the wraps."""
+    return int.from_bytes(kept[len(kept) - len(kept) % WRAPPED_SIZE :])
 
 
 def _label(controller_id: str) -> str:

@@ -3,7 +3,10 @@
     {"format": 1,
      "kdf":    {"name": "scrypt", "n": 131072, "r": 8, "p": 1, "salt": base64},
      "root":   base64(root key, wrapped under scrypt(passphrase)),
-     "sealed": base64(contents as JSON, sealed under the root key)}
+     "sealed": base64(contents as JSON, sealed under the root key),
+     "succession": base64(root key, wrapped under the one before it)}
+
+The last is there while a process may still hold the root key from before.
 
 The contents hold a generation, every controller's keys and the seeds of the signing keys.
 Only these two forms exist: locked bytes, and secrets in memory.
@@ -26,6 +29,7 @@ from keys.secret import KEY_SIZE, SecretKey
 _FORMAT = 1
 SALT_SIZE = 32
 _ROOT = Context(Purpose.ROOT_KEY, "")
+_SUCCESSION = Context(Purpose.ROOT_KEY, "", "", "succession")
 _CONTENTS = Context(Purpose.KEYRING, "")
 # What a file may ask of us before the passphrase is checked: 1 GiB, some ten seconds.
 _MAX_MEMORY = 1 << 30
@@ -77,15 +81,7 @@ class Contents:
 
     def seal(self, root: SecretKey) -> bytes:
         """Return the contents sealed under the root key."""
-        document = {
-            "generation": self.generation,
-            "controllers": {
-                controller_id: {"newest": versions.newest, "keys": _written(versions.keys)}
-                for controller_id, versions in self.controllers.items()
-            },
-            "signing": _written(self.signing),
-        }
-        return stream.seal_bytes(root, json.dumps(document).encode(), _CONTENTS)
+        return stream.seal_bytes(root, self.encode(), _CONTENTS)
 
     @classmethod
     def unseal(cls, root: SecretKey, sealed: bytes) -> Self:
@@ -95,7 +91,31 @@ class Contents:
             KeyringFormatError: It does not open, or is not what it should be.
         """
         try:
-            document = json.loads(stream.unseal_bytes(root, sealed, _CONTENTS))
+            return cls.decode(stream.unseal_bytes(root, sealed, _CONTENTS))
+        except UnsealError:
+            raise KeyringFormatError("its contents do not open") from None
+
+    def encode(self) -> bytes:
+        """Return the contents in plain, to be sealed at once."""
+        document = {
+            "generation": self.generation,
+            "controllers": {
+                controller_id: {"newest": versions.newest, "keys": _written(versions.keys)}
+                for controller_id, versions in self.controllers.items()
+            },
+            "signing": _written(self.signing),
+        }
+        return json.dumps(document).encode()
+
+    @classmethod
+    def decode(cls, plain: bytes) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            KeyringFormatError: It is not what it should be.
+        """
+        try:
+            document = json.loads(plain)
             controllers = {
                 controller_id: Versions(
                     _number(entry["newest"]),
@@ -105,8 +125,6 @@ class Contents:
             }
             signing = {name: _key(text) for name, text in document["signing"].items()}
             return cls(_number(document["generation"]), controllers, signing)
-        except UnsealError:
-            raise KeyringFormatError("its contents do not open") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             # The cause could quote the document, and that is keys.
             raise KeyringFormatError("its contents are not understood") from None
@@ -122,6 +140,8 @@ class Keyfile:
     """The root key, wrapped under the passphrase's key."""
     sealed: bytes
     """The contents, sealed under the root key."""
+    succession: bytes = b""
+    """The root key, wrapped under the one before it; empty where nobody needs that any more."""
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -137,8 +157,9 @@ class Keyfile:
                 raise KeyringFormatError("another format, of another version of Kluis?")
             cost = ScryptCost(_number(kdf["n"]), _number(kdf["r"]), _number(kdf["p"]))
             root, sealed = _bytes(document["root"]), _bytes(document["sealed"])
-            return cls(cost, _bytes(kdf["salt"]), root, sealed)
-        except (ValueError, KeyError, TypeError, RecursionError):
+            succession = _bytes(document.get("succession", ""))
+            return cls(cost, _bytes(kdf["salt"]), root, sealed, succession)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise KeyringFormatError("not a keyring") from None
 
     def encode(self) -> bytes:
@@ -151,6 +172,8 @@ class Keyfile:
             "root": _text(self.root),
             "sealed": _text(self.sealed),
         }
+        if self.succession:
+            document["succession"] = _text(self.succession)
         return json.dumps(document, indent=1).encode() + b"\n"
 
     def unlock(self, passphrase: str) -> SecretKey:
@@ -164,6 +187,17 @@ class Keyfile:
         except UnsealError:
             raise PassphraseError("the passphrase does not open this keyring") from None
 
+    def follow(self, before: SecretKey) -> SecretKey:
+        """Return the root key, to whoever holds the one before it.
+
+        Raises:
+            KeyringFormatError: There is no way from that one.
+        """
+        try:
+            return envelope.unwrap(before, self.succession, _SUCCESSION)
+        except UnsealError:
+            raise KeyringFormatError("its contents do not open") from None
+
 
 def lock_up(
     root: SecretKey, contents: Contents, passphrase: str, salt: bytes, cost: ScryptCost
@@ -175,6 +209,11 @@ def lock_up(
     """
     wrapped = envelope.wrap(_stretch(passphrase, salt, cost), root, _ROOT)
     return Keyfile(cost, salt, wrapped, contents.seal(root))
+
+
+def hand_over(before: SecretKey, root: SecretKey) -> bytes:
+    """Return the `succession` by which whoever holds the root key `before` finds `root`."""
+    return envelope.wrap(before, root, _SUCCESSION)
 
 
 def _stretch(passphrase: str, salt: bytes, cost: ScryptCost) -> SecretKey:

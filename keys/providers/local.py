@@ -8,13 +8,13 @@ The file is replaced whole (keys.providers.wholefile), so a crash leaves the old
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from keys import envelope
-from keys.context import Context
+from keys.context import Context, Purpose
 from keys.errors import (
     KeyringExistsError,
     KeyringFormatError,
@@ -22,12 +22,22 @@ from keys.errors import (
     UnknownKeyVersionError,
     UnknownSigningKeyError,
 )
-from keys.providers.keyfile import SALT_SIZE, Contents, Keyfile, ScryptCost, Versions, lock_up
+from keys.providers.keyfile import (
+    SALT_SIZE,
+    Contents,
+    Keyfile,
+    ScryptCost,
+    Versions,
+    hand_over,
+    lock_up,
+)
 from keys.providers.wholefile import locked, remove_leftover, replace_whole, sync
+from keys.recovery import RecoveryPublicKey
 from keys.secret import SecretKey
-from keys.signing import SigningKey
+from keys.signing import SIGNING_KEYS, SigningKey
 
-SIGNING_KEYS = ("log", "certificate")
+BACKED_UP = Context(Purpose.BACKUP, "", object_id="keys")
+"""The place of a keyring's contents, sealed to the recovery key."""
 
 
 class LocalKeyring:
@@ -50,9 +60,9 @@ class LocalKeyring:
     def __init__(self, path: Path, root: SecretKey) -> None:
         self._path = path
         self._root = root
+        self._salt = b""
         self._generation = 0
         self._keys: dict[tuple[str, int], SecretKey] = {}
-        self._signing: dict[str, SecretKey] = {}
         self._forgotten: set[tuple[str, int]] = set()
         self._memory = threading.Lock()
 
@@ -67,14 +77,15 @@ class LocalKeyring:
             PassphraseError: The passphrase is empty.
         """
         contents = Contents(1, {}, {name: SecretKey.generate() for name in SIGNING_KEYS})
+        return cls.restore(path, passphrase, contents, cost)
+
+    @classmethod
+    def restore(
+        cls, path: Path, passphrase: str, contents: Contents, cost: ScryptCost | None = None
+    ) -> Self:
+        """Make a keyring of what a back-up held, under a fresh root key; see `init`."""
         keyring = cls(path, SecretKey.generate())
-        salt = os.urandom(SALT_SIZE)
-        keyfile = lock_up(keyring._root, contents, passphrase, salt, cost or ScryptCost())
-        with locked(path):
-            if path.exists():
-                raise KeyringExistsError(path)
-            replace_whole(path, keyfile.encode())
-            keyring._adopt(contents)
+        keyring._make(contents, passphrase, cost or ScryptCost())
         return keyring
 
     @classmethod
@@ -94,6 +105,27 @@ class LocalKeyring:
         keyring = cls(path, keyfile.unlock(passphrase))
         keyring._reload()
         return keyring
+
+    async def renew_root(self, passphrase: str) -> None:
+        """Make a new root key, unlocked by this passphrase: the one until now, or another.
+
+        Who holds the root key from before (a process that runs, a thief) finds the new one in the
+        file until `forget_root`. Once more before that, it only sets the passphrase.
+
+        Raises:
+            PassphraseError: The passphrase is empty.
+        """
+        await asyncio.to_thread(self._renew_root, passphrase)
+
+    async def forget_root(self) -> None:
+        """From here on the root key from before opens nothing of the file; idempotent."""
+        await asyncio.to_thread(self._forget_root)
+
+    async def edition(self) -> str:
+        """See KeyProvider."""
+        if (await asyncio.to_thread(_parse, self._path)).salt != self._salt:
+            await asyncio.to_thread(self._reload)
+        return f"{self.name}/{self._salt.hex()[:8]}"
 
     async def create(self, controller_id: str, version: int) -> None:
         """See KeyProvider."""
@@ -159,11 +191,38 @@ class LocalKeyring:
         contents = await asyncio.to_thread(self._reload)
         return frozenset(contents.of(controller_id).keys)
 
+    async def newest(self, controller_id: str) -> int:
+        """See KeyProvider."""
+        return (await asyncio.to_thread(self._reload)).of(controller_id).newest
+
+    async def keeper(self, controller_id: str, version: int) -> Self:  # noqa: ARG002
+        """See KeyProvider."""
+        return self
+
+    async def set_up(self, signing: Mapping[str, SecretKey]) -> None:
+        """Keep signing keys that were made elsewhere; once more does no harm.
+
+        Raises:
+            KeyringExistsError: There are others.
+        """
+        kept = (await asyncio.to_thread(self._reload)).signing
+        if kept and kept != signing:
+            raise KeyringExistsError(self._path)
+        await self.replace_signing(signing)
+
+    async def replace_signing(self, signing: Mapping[str, SecretKey]) -> None:
+        """Keep these seeds from now on in place of those that were kept; durable, and whole."""
+        await asyncio.to_thread(self._replace_signing, signing)
+
     async def signing_key(self, name: str) -> SigningKey:
         """See KeyProvider."""
-        if name not in self._signing:
-            raise UnknownSigningKeyError(name)
-        return SigningKey(name, self._signing[name])
+        # Anew: another process may have replaced it.
+        signing = (await asyncio.to_thread(self._reload)).signing
+        if name in signing:
+            return SigningKey(name, signing[name])
+        if name in SIGNING_KEYS:
+            raise KeyringMissingError(self._path)
+        raise UnknownSigningKeyError(name)
 
     async def check(self) -> None:
         """See KeyProvider."""
@@ -173,7 +232,21 @@ class LocalKeyring:
         """See KeyProvider."""
         with self._memory:
             self._keys.clear()
-            self._signing.clear()
+
+    async def sealed_contents(self, recovery: RecoveryPublicKey) -> bytes:
+        """Return everything secret as the file holds it now, sealed for its back-up."""
+        return await asyncio.to_thread(self._sealed_contents, recovery)
+
+    def _sealed_contents(self, recovery: RecoveryPublicKey) -> bytes:
+        return recovery.seal(self._reload().encode(), BACKED_UP)
+
+    def _make(self, contents: Contents, passphrase: str, cost: ScryptCost) -> None:
+        keyfile = lock_up(self._root, contents, passphrase, os.urandom(SALT_SIZE), cost)
+        with locked(self._path):
+            if self._path.exists():
+                raise KeyringExistsError(self._path)
+            replace_whole(self._path, keyfile.encode())
+            self._adopt(keyfile, contents)
 
     async def _key(self, controller_id: str, version: int) -> SecretKey:
         place = (controller_id, version)
@@ -195,29 +268,69 @@ class LocalKeyring:
                 sync(self._path)
             else:
                 contents = contents.following(controller_id, after)
+                keyfile = replace(keyfile, sealed=contents.seal(self._root))
+                replace_whole(self._path, keyfile.encode())
+            self._adopt(keyfile, contents)
+
+    def _replace_signing(self, signing: Mapping[str, SecretKey]) -> None:
+        with locked(self._path):
+            keyfile, contents = self._read()
+            contents = replace(contents, generation=contents.generation + 1, signing=signing)
+            keyfile = replace(keyfile, sealed=contents.seal(self._root))
+            replace_whole(self._path, keyfile.encode())
+            self._adopt(keyfile, contents)
+
+    def _renew_root(self, passphrase: str) -> None:
+        with locked(self._path):
+            before, contents = self._read()
+            root, succession = self._root, before.succession
+            if not succession:
+                root = SecretKey.generate()
+                succession = hand_over(self._root, root)
+            contents = replace(contents, generation=contents.generation + 1)
+            keyfile = lock_up(root, contents, passphrase, os.urandom(SALT_SIZE), before.cost)
+            keyfile = replace(keyfile, succession=succession)
+            replace_whole(self._path, keyfile.encode())
+            self._root = root
+            self._adopt(keyfile, contents)
+
+    def _forget_root(self) -> None:
+        with locked(self._path):
+            keyfile, contents = self._read()
+            if keyfile.succession:
+                contents = replace(contents, generation=contents.generation + 1)
                 sealed = contents.seal(self._root)
-                replace_whole(self._path, replace(keyfile, sealed=sealed).encode())
-            self._adopt(contents)
+                keyfile = replace(keyfile, sealed=sealed, succession=b"")
+                replace_whole(self._path, keyfile.encode())
+            else:
+                sync(self._path)
+            self._adopt(keyfile, contents)
 
     def _reload(self) -> Contents:
         with locked(self._path, shared=True):
-            _, contents = self._read()
-            self._adopt(contents)
+            keyfile, contents = self._read()
+            self._adopt(keyfile, contents)
         return contents
 
     def _read(self) -> tuple[Keyfile, Contents]:
         keyfile = _parse(self._path)
-        contents = Contents.unseal(self._root, keyfile.sealed)
+        try:
+            contents = Contents.unseal(self._root, keyfile.sealed)
+        except KeyringFormatError:
+            # Another process may have replaced the root key since.
+            root = keyfile.follow(self._root)
+            contents = Contents.unseal(root, keyfile.sealed)
+            self._root = root
         if contents.generation < self._generation:
             # An older file put back would bring destroyed keys back to life.
             raise KeyringFormatError("the file is older than what was read from it before")
         return keyfile, contents
 
-    def _adopt(self, contents: Contents) -> None:
+    def _adopt(self, keyfile: Keyfile, contents: Contents) -> None:
         # Under the file's lock, so memory never goes back to an older generation.
         with self._memory:
+            self._salt = keyfile.salt
             self._generation = contents.generation
-            self._signing = dict(contents.signing)
             self._keys = {
                 (controller_id, version): key
                 for controller_id, versions in contents.controllers.items()

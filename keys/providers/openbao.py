@@ -16,7 +16,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from keys.context import Context
 from keys.errors import (
@@ -30,35 +30,14 @@ from keys.errors import (
 )
 from keys.providers.bao import BAD_REQUEST, NOT_FOUND, OK, BaoClient
 from keys.secret import KEY_SIZE, SecretKey
-from keys.signing import SigningKey
+from keys.signing import LOG_BEFORE, SIGNING_KEYS, SigningKey
 
-SIGNING_KEYS = ("log", "certificate")
 BATCH = 100  # a server takes 1000 strings in a request, names of fields too; an item has five
 TRIES = 64  # each lost race means that another process has changed the record
 
 _MOUNT = re.compile(r"[\w-]+(?:/[\w-]+)*", re.ASCII)
 _PLAIN = re.compile(rb"[^A-Za-z0-9-]")
 _PREFIX = "vault:v1:"  # the key's own version: always the first, and known from our version
-
-POLICY = """\
-path "{mount}/transit/keys/+" {{
-  capabilities       = ["create", "read", "update", "delete"]
-  allowed_parameters = {{ "type" = ["aes256-gcm96"] }}
-}}
-path "{mount}/transit/keys/+/config" {{
-  capabilities       = ["create", "update"]
-  allowed_parameters = {{ "deletion_allowed" = [true] }}
-}}
-path "{mount}/transit/config/keys" {{
-  capabilities       = ["create", "update"]
-  allowed_parameters = {{ "disable_upsert" = [true] }}
-}}
-path "{mount}/transit/encrypt/+" {{ capabilities = ["update"] }}
-path "{mount}/transit/decrypt/+" {{ capabilities = ["update"] }}
-path "{mount}/kv/data/controllers/+" {{ capabilities = ["create", "read", "update"] }}
-path "{mount}/kv/data/signing" {{ capabilities = ["create", "read"] }}
-"""
-"""All that Kluis needs on the server: no key can be exported, made exportable, or rotated."""
 
 
 class _Place(NamedTuple):
@@ -127,9 +106,8 @@ class OpenBao:
         """
         # Wrapping under a key that is not there must not make one, whatever the token allows.
         await self._client.request("POST", f"{self._transit}/config/keys", {"disable_upsert": True})
-        seeds = {name: _encode(seed.reveal()) for name, seed in signing.items()}
         try:
-            kept = await self._put("signing", seeds, stored=0)
+            kept = await self._put("signing", _seeds(signing), stored=0)
         except ProviderRefusedError:
             # To change what is there is not granted.
             if await self._get("signing") is None:
@@ -137,6 +115,18 @@ class OpenBao:
             kept = False
         if not kept:
             raise KeyringExistsError(self._kv)
+
+    async def replace_signing(self, signing: Mapping[str, SecretKey]) -> None:
+        """Keep these seeds from now on in place of those that were kept; durable, and whole.
+
+        The engine keeps earlier versions of the record, as many as its operator says.
+        """
+        for _ in range(TRIES):
+            found = await self._get("signing")
+            stored = 0 if found is None else found["metadata"]["version"]
+            if await self._put("signing", _seeds(signing), stored=stored):
+                return
+        raise _unexpected()
 
     async def create(self, controller_id: str, version: int) -> None:
         """See KeyProvider."""
@@ -212,18 +202,32 @@ class OpenBao:
         known = await self._versions(controller_id)
         return known.living | known.going
 
+    async def newest(self, controller_id: str) -> int:
+        """See KeyProvider."""
+        return (await self._versions(controller_id)).newest
+
+    async def keeper(self, controller_id: str, version: int) -> Self:  # noqa: ARG002
+        """See KeyProvider."""
+        return self
+
     async def signing_key(self, name: str) -> SigningKey:
         """See KeyProvider.
 
         Raises:
             KeyringMissingError: Nothing is set up under this mount.
         """
-        if name not in SIGNING_KEYS:
+        if name not in {*SIGNING_KEYS, LOG_BEFORE}:
             raise UnknownSigningKeyError(name)
         found = await self._get("signing")
         if found is None:
             raise KeyringMissingError(self._kv)
+        if name not in found["data"]:
+            raise UnknownSigningKeyError(name)
         return SigningKey(name, SecretKey(base64.b64decode(found["data"][name], validate=True)))
+
+    async def edition(self) -> str:
+        """See KeyProvider: the root key is the store's own business."""
+        return self.name
 
     async def check(self) -> None:
         """See KeyProvider."""
@@ -374,6 +378,10 @@ def _owner(controller_id: str) -> str:
     """The controller's id in a name of transit: no two give the same."""
     plain = _PLAIN.sub(lambda found: b"_%02x" % found[0][0], controller_id.encode())
     return f"c.{plain.decode()}"
+
+
+def _seeds(signing: Mapping[str, SecretKey]) -> Mapping[str, object]:
+    return {name: _encode(seed.reveal()) for name, seed in signing.items()}
 
 
 def _unexpected() -> ProviderUnavailableError:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from keys.stream import SEGMENT_SIZE
 from tests.adversary.attacks import LARGE, NOTES, OTHER, Ground, filed
+from tests.adversary.matrix import Ground as Struck
+from tests.adversary.matrix import open_ground
 from tests.house import House
+
+
+@pytest.fixture(scope="module")
+def struck() -> Iterator[Struck]:
+    """What the crash matrix of one act is run on."""
+    with open_ground() as opened:
+        yield opened
 
 
 @pytest.fixture

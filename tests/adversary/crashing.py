@@ -26,6 +26,7 @@ from storage.accesslog.verify import verify
 from storage.blobs import Area
 from storage.database import Database
 from storage.schema import EPOCH, cases, erasures, files, leases, nodes, parts, wrapped_keys
+from tests.adversary.nonces import repeated
 from tests.house import API, PASSPHRASE, Person
 
 PROJECT = Path(__file__).parents[2]
@@ -124,6 +125,16 @@ class Victim:
         url = (await self._next())["listening"]
         self.dentist = replace(self.dentist, url=url)
 
+    async def run(self, *arguments: str) -> int:
+        """Run a command to its end, or to the step at which it dies; its wait status."""
+        await self._let_time_pass()
+        line = json.dumps([*arguments, "--data", str(self.settings.data), "--json"])
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        while "ended" not in (told := await self._next()):
+            pass  # what the command itself says
+        return int(told["ended"])
+
     async def kill(self) -> None:
         """kill -9."""
         os.kill(self.pid, signal.SIGKILL)
@@ -154,26 +165,32 @@ class Victim:
     async def _dangling(self) -> list[str]:
         """Rows that point at a blob or key that is not there, but for cases on their way out."""
         async with self.main.reading() as connection:
-            going = set(await connection.scalars(select(erasures.c.case_id)))
+            whole = erasures.c.kind == "case"
+            going = set(await connection.scalars(select(erasures.c.case_id).where(whole)))
             stored = (await connection.execute(select(files))).mappings().all()
             pieces = (await connection.execute(select(parts))).mappings().all()
-            known = set(await connection.scalars(select(cases.c.id)))
+            rows = await connection.execute(select(cases.c.id, cases.c.key_id))
+            known = {row.id: row.key_id for row in rows}
         async with self.keystore.reading() as connection:
-            columns = (wrapped_keys.c.purpose, wrapped_keys.c.object_id)
+            columns = (wrapped_keys.c.purpose, wrapped_keys.c.object_id, wrapped_keys.c.under)
             keys = {tuple(key) for key in await connection.execute(select(*columns))}
-        wrong = [f"case {i}: no key" for i in known - going if (Purpose.CASE_KEY, i) not in keys]
+        wrong = [
+            f"case {case_id}: no key"
+            for case_id, key_id in known.items()
+            if case_id not in going and (Purpose.CASE_KEY, key_id, "") not in keys
+        ]
         for row in stored:
             if row["case_id"] in going:
                 continue
             if row["state"] in {"receiving", "received"}:
-                if (Purpose.UPLOAD_KEY, row["id"]) not in keys:
+                if (Purpose.UPLOAD_KEY, row["id"], "") not in keys:
                     wrong.append(f"upload {row['id']}: no key")
                 held = [piece for piece in pieces if piece["file_id"] == row["id"]]
                 wrong += [f"{p}: no blob" for p in held if not self._has("quarantine", p)]
                 if sum(piece["length"] for piece in held) != row["received"]:
                     wrong.append(f"upload {row['id']}: parts are not its offset")
             elif row["blob_id"] is not None:
-                if (Purpose.FILE_KEY, row["blob_id"]) not in keys:
+                if (Purpose.FILE_KEY, row["blob_id"], known[row["case_id"]]) not in keys:
                     wrong.append(f"file {row['id']}: no key")
                 if not self._has("vault", row):
                     wrong.append(f"file {row['id']}: no blob")
@@ -236,6 +253,7 @@ async def victim(settings: Settings) -> AsyncIterator[Victim]:
         reading = asyncio.create_task(_read(process, told))
         try:
             yield Victim(settings, process, told, dentist, main, keystore)
+            assert repeated(_countdown(settings).with_suffix(".nonces")) == []
         finally:
             reading.cancel()
             await main.close()

@@ -9,6 +9,7 @@ Run as `python -m tests.adversary.victim FILE`. For each line on its input, the 
 
 When FILE is there, it holds a number: so many durable steps (a commit, an fsync, a link, an
 unlink, a rename) the process may take from then on; at the next one it is gone, as by kill -9.
+Every nonce that any of them uses is a line of the file with the suffix `.nonces`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sqlalchemy import Engine, event
 
 import gateway.serve  # noqa: F401 - imported ahead, so that no fork imports it again
 from gateway.cli.main import run
+from tests.adversary.nonces import recorded
 
 STEPS = ("fsync", "link", "unlink", "replace", "rename")
 
@@ -66,6 +68,7 @@ class Countdown:
 
 def main(path: Path) -> None:
     """Fork a server for each line, and wait for its end."""
+    recorded(path.with_suffix(".nonces"))
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
             Countdown(path).install()

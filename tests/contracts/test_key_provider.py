@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,8 +13,9 @@ from keys.context import Context, Purpose
 from keys.errors import UnknownKeyVersionError, UnknownSigningKeyError, UnsealError
 from keys.keyring import Keyring
 from keys.providers import KeyProvider
-from keys.providers.keyfile import ScryptCost
+from keys.providers.keyfile import Contents, ScryptCost
 from keys.providers.local import LocalKeyring
+from keys.providers.successor import AdoptingProvider, Successor
 from keys.secret import SecretKey
 from keys.signing import Verifier
 from tests.softhsm import fresh_token
@@ -56,6 +58,50 @@ async def pkcs11(_: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Con
             yield connect
 
 
+def succession(*, adopted: bool) -> Store:
+    """From a local keyring to OpenBao, at the one moment or the other."""
+
+    @asynccontextmanager
+    async def store(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Connect]:
+        mount = request.getfixturevalue("mount")
+        async with (
+            local(request, directory) as before,
+            closing(lambda: Successor(before(), mount.provider())) as connect,
+        ):
+            if adopted:
+                await cast(Successor, connect()).adopt()
+            yield connect
+
+    return store
+
+
+@asynccontextmanager
+async def local_then_pkcs11(
+    request: pytest.FixtureRequest, directory: Path
+) -> AsyncIterator[Connect]:
+    with fresh_token(directory) as token:
+        async with (
+            local(request, directory) as before,
+            closing(lambda: Successor(before(), token.provider())) as connect,
+        ):
+            await cast(Successor, connect()).adopt()
+            yield connect
+
+
+@asynccontextmanager
+async def pkcs11_then_local(
+    request: pytest.FixtureRequest, directory: Path
+) -> AsyncIterator[Connect]:
+    path = directory / "keyring"
+    LocalKeyring.restore(path, "correct horse", Contents(1, {}, {}), ScryptCost(n=2))
+    async with (
+        pkcs11(request, directory) as before,
+        closing(lambda: Successor(before(), LocalKeyring.open(path, "correct horse"))) as connect,
+    ):
+        await cast(Successor, connect()).adopt()
+        yield connect
+
+
 @asynccontextmanager
 async def closing(connect: Connect) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
@@ -73,6 +119,10 @@ PROVIDERS: dict[str, Store] = {
     "keyring before local": counted,
     "openbao": openbao,
     "pkcs11": pkcs11,
+    "local, to become openbao": succession(adopted=False),
+    "local then openbao": succession(adopted=True),
+    "local then pkcs11": local_then_pkcs11,
+    "pkcs11 then local": pkcs11_then_local,
 }
 
 CASE = Context(Purpose.CASE_KEY, "practice", "case")
@@ -287,6 +337,49 @@ async def test_a_signing_key_is_the_same_in_every_process(
     assert key.name == name
     assert key.verifier == again.verifier
     Verifier.parse(key.verifier).verify(b"message", again.sign(b"message"))
+
+
+async def test_the_newest_number_outlives_its_version(provider: KeyProvider) -> None:
+    assert await provider.newest("practice") == 1
+    await provider.create("practice", 5)
+    await provider.destroy("practice", 5)
+    assert await provider.newest("practice") == 5
+    assert await provider.newest("stranger") == 0
+
+
+async def test_a_version_has_one_keeper(provider: KeyProvider) -> None:
+    wrapped = await provider.wrap(1, SECRET, CASE)
+    keeper = await provider.keeper("practice", 1)
+    assert keeper.name in {"local", "openbao", "pkcs11"}
+    assert await keeper.unwrap(1, wrapped, CASE) == SECRET
+
+
+@pytest.mark.parametrize("connect", ["local", "openbao", "pkcs11"], indirect=True)
+async def test_signing_keys_are_replaced_in_every_process(
+    provider: KeyProvider, connect: Connect
+) -> None:
+    other = cast(AdoptingProvider, connect())
+    log, certificate = [await provider.signing_key(name) for name in ("log", "certificate")]
+    with pytest.raises(UnknownSigningKeyError):
+        await provider.signing_key("log-before")
+    fresh = SecretKey.generate()
+    seeds = {"log": fresh, "certificate": certificate.seed}
+
+    await other.replace_signing({**seeds, "log-before": log.seed})
+    assert (await provider.signing_key("log")).seed == fresh
+    assert (await provider.signing_key("log-before")).seed == log.seed
+    assert (await connect().signing_key("certificate")).seed == certificate.seed
+
+    await other.replace_signing(seeds)
+    assert (await provider.signing_key("log")).seed == fresh
+    with pytest.raises(UnknownSigningKeyError):
+        await provider.signing_key("log-before")
+
+
+async def test_processes_with_the_same_keys_say_so(provider: KeyProvider, connect: Connect) -> None:
+    edition = await provider.edition()
+    assert provider.name in edition
+    assert await connect().edition() == edition
 
 
 async def test_signing_keys_differ_and_others_are_unknown(provider: KeyProvider) -> None:

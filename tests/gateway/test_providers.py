@@ -29,7 +29,7 @@ async def test_init_publishes_the_keys_that_the_server_keeps(
 ) -> None:
     shown = await initialise(remote, "", OFFICER)
 
-    assert shown == remote.log_key_path.read_text().strip()
+    assert shown.log_key == remote.log_key_path.read_text().strip()
     provider = await open_provider(remote, "")
     key = await provider.signing_key("certificate")
     await provider.close()

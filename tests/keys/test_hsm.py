@@ -349,3 +349,34 @@ async def test_others_are_served_between_two_batches_of_a_rewrap(hsm: Pkcs11Hsm)
     await hsm.check()
     assert not rewrap.done()
     assert len(await rewrap) == 500
+
+
+async def test_one_bad_moment_of_a_token_is_not_taken_for_an_altered_key(
+    hsm: Pkcs11Hsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapped = await hsm.wrap(1, SECRET, CASE)
+    whole, bad = Login._decrypt, 1
+
+    def stumbles(login: Login, *arguments: Any) -> SecretKey:
+        nonlocal bad
+        bad -= 1
+        if bad >= 0:
+            raise PKCS11Error
+        return whole(login, *arguments)
+
+    monkeypatch.setattr(Login, "_decrypt", stumbles)
+    assert await hsm.unwrap(1, wrapped, CASE) == SECRET
+    assert bad < 0
+
+
+async def test_a_job_that_broke_off_is_done_once_more_in_a_fresh_login(hsm: Pkcs11Hsm) -> None:
+    logins: list[Login] = []
+
+    def breaks_off(login: Login) -> int:
+        logins.append(login)
+        if len(logins) == 1:
+            raise PKCS11Error
+        return len(logins)
+
+    assert await hsm._token.run(breaks_off) == 2
+    assert logins[0] is not logins[1]

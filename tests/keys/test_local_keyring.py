@@ -29,6 +29,7 @@ from keys.stream import seal_bytes
 PASSPHRASE = "correct horse battery staple"
 CHEAP = ScryptCost(n=2)
 ROOT = SecretKey(bytes(range(32)))
+SECRET = SecretKey(bytes(range(32, 64)))
 CASE = Context(Purpose.CASE_KEY, "practice", "case")
 
 
@@ -237,3 +238,60 @@ async def test_waiting_for_the_lock_does_not_hold_up_the_event_loop(path: Path) 
         assert not done
     await creating
     assert await reading in ({1}, frozenset())
+
+
+async def test_a_process_that_holds_the_old_root_key_takes_the_new_one_over(path: Path) -> None:
+    running, renewing = LocalKeyring.open(path, PASSPHRASE), LocalKeyring.open(path, PASSPHRASE)
+    await running.create("practice", 1)
+    wrapped = await running.wrap(1, SECRET, CASE)
+    before = await running.edition()
+
+    await renewing.renew_root(PASSPHRASE)
+
+    assert await renewing.edition() not in {"", before}
+    assert await running.edition() == await renewing.edition()
+    await renewing.forget_root()
+    await running.create("practice", 2)
+    assert await running.unwrap(1, wrapped, CASE) == SECRET
+    assert await LocalKeyring.open(path, PASSPHRASE).versions("practice") == {1, 2}
+
+
+async def test_a_root_key_that_was_let_go_opens_nothing_and_a_thief_of_it_neither(
+    path: Path,
+) -> None:
+    thief, renewing = LocalKeyring.open(path, PASSPHRASE), LocalKeyring.open(path, PASSPHRASE)
+
+    await renewing.renew_root("a new passphrase")
+    await renewing.forget_root()
+    await renewing.forget_root()
+
+    with pytest.raises(KeyringFormatError):
+        await thief.versions("practice")
+    with pytest.raises(PassphraseError):
+        LocalKeyring.open(path, PASSPHRASE)
+    assert await LocalKeyring.open(path, "a new passphrase").versions("practice") == frozenset()
+
+
+async def test_a_root_key_rotation_that_broke_off_goes_on_with_the_same_root(path: Path) -> None:
+    running, renewing = LocalKeyring.open(path, PASSPHRASE), LocalKeyring.open(path, PASSPHRASE)
+    await renewing.renew_root("a new passphrase")
+
+    again = LocalKeyring.open(path, "a new passphrase")
+    await again.renew_root("a third passphrase")
+
+    assert await running.edition() == await again.edition()
+    await again.forget_root()
+    assert await running.versions("practice") == frozenset()
+    with pytest.raises(PassphraseError):
+        LocalKeyring.open(path, "a new passphrase")
+
+
+async def test_a_succession_that_was_altered_hands_nothing_over(path: Path) -> None:
+    running, renewing = LocalKeyring.open(path, PASSPHRASE), LocalKeyring.open(path, PASSPHRASE)
+    await renewing.renew_root(PASSPHRASE)
+    document = json.loads(path.read_bytes())
+    document["succession"] = document["root"]
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(KeyringFormatError):
+        await running.versions("practice")

@@ -19,8 +19,8 @@ from keys.errors import (
     UnknownKeyVersionError,
     UnsealError,
 )
-from keys.providers.bao import Answer, BaoClient, TokenFile
-from keys.providers.openbao import POLICY, OpenBao, _owner
+from keys.providers.bao import POLICY, Answer, BaoClient, TokenFile
+from keys.providers.openbao import OpenBao, _owner
 from keys.secret import SecretKey
 from tests.openbao import SIGNING, BaoMount
 
@@ -63,6 +63,26 @@ async def test_a_destroyed_version_is_deleted_on_the_server(
     assert mount.keys() == {"c.practice.2"}
     record = mount.server.admin("GET", f"{mount.name}/kv/data/controllers/c.practice")
     assert record["data"]["data"] == {"newest": 2, "living": [2], "going": []}
+
+
+async def test_a_key_whose_first_version_was_locked_is_not_taken_for_altered_bytes(
+    provider: OpenBao, mount: BaoMount
+) -> None:
+    await provider.create("practice", 1)
+    await provider.create("practice", 2)
+    wrapped = await provider.wrap(1, SECRET, CASE)
+    key = f"{mount.name}/transit/keys/c.practice.1"
+    mount.server.admin("POST", f"{key}/rotate")
+    mount.server.admin("POST", f"{key}/config", {"min_decryption_version": 2})
+
+    # An erasure that took this for altered keys would leave them behind, and destroy them.
+    with pytest.raises(ProviderRefusedError, match="min_decryption_version"):
+        await provider.rewrap(1, 2, [(wrapped, CASE)])
+    with pytest.raises(ProviderRefusedError, match="min_decryption_version"):
+        await provider.unwrap(1, wrapped, CASE)
+
+    mount.server.admin("POST", f"{key}/config", {"min_decryption_version": 1})
+    assert await provider.unwrap(1, wrapped, CASE) == SECRET
 
 
 async def test_a_version_that_two_processes_create_at_once_is_one_key(
@@ -255,7 +275,6 @@ async def test_a_mount_that_is_not_there_is_no_mount_without_keys(
         ("POST", "transit/keys/c.new.1", {"type": "aes256-gcm96", "exportable": True}),
         ("LIST", "transit/keys", None),
         ("DELETE", "kv/data/signing", None),
-        ("POST", "kv/data/signing", {"data": {}, "options": {"cas": 1}}),
         ("DELETE", "kv/metadata/controllers/c.practice", None),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from keys.errors import SignatureError
 from keys.secret import SecretKey
-from keys.signing import SigningKey, Verifier
+from keys.signing import SigningKey, Verifier, Verifiers
 
 # RFC 8032, 7.1, test 1.
 SEED = SecretKey(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))
@@ -145,3 +145,25 @@ def test_a_key_has_a_name_that_a_note_can_carry(name: str) -> None:
 
 def test_a_signing_key_shows_nothing_of_its_seed() -> None:
     assert repr(KEY) == "SigningKey(name='log')"
+
+
+def test_any_key_that_a_signer_had_vouches_for_what_it_signed() -> None:
+    keys = [SigningKey("log", SecretKey(bytes([number]) * 32)) for number in range(3)]
+    had = Verifiers.parse("\n".join(key.verifier for key in keys[:2]) + "\n")
+
+    for key in keys[:2]:
+        note = key.sign_note("text\n")
+        assert had.open_note(note) == "text\n"
+        assert had.signer(note) == Verifier.parse(key.verifier)
+        assert had.own_part(note + keys[2].sign_line("text\n")) == note
+        had.verify(b"x", key.sign(b"x"))
+    with pytest.raises(SignatureError):
+        had.open_note(keys[2].sign_note("text\n"))
+    with pytest.raises(SignatureError):
+        had.verify(b"x", keys[2].sign(b"x"))
+    assert had.name == "log"
+
+
+def test_no_key_at_all_is_no_signer() -> None:
+    with pytest.raises(SignatureError):
+        Verifiers.parse("\n")

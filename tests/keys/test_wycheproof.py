@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from keys.errors import SignatureError
 from keys.signing import Verifier
@@ -68,6 +70,16 @@ OWN: dict[str, dict[str, Any]] = {
                 "msg": "",
                 "sig": "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555f"
                 "b8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+            }
+        ],
+    },
+    # RFC 7748, 5.2.
+    "x25519": {
+        "tests": [
+            {
+                "private": "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
+                "public": "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
+                "shared": "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552",
             }
         ],
     },
@@ -139,3 +151,26 @@ def test_ed25519_agrees_with_every_vector(groups: list[dict[str, Any]]) -> None:
         else:
             with pytest.raises(SignatureError):
                 verifier.verify(raw(case, "msg"), raw(case, "sig"))
+
+
+@sources("x25519")
+def test_x25519_agrees_with_every_vector(groups: list[dict[str, Any]]) -> None:
+    # "Acceptable" are points that a library may refuse; it may compute nothing else of them.
+    for _, case, valid in cases(groups):
+        private = X25519PrivateKey.from_private_bytes(raw(case, "private"))
+        public = X25519PublicKey.from_public_bytes(raw(case, "public"))
+        if int(case["shared"], 16):
+            assert private.exchange(public) == raw(case, "shared")
+        else:
+            assert not valid
+            with pytest.raises(ValueError, match="shared key"):
+                private.exchange(public)
+
+
+def test_scrypt_agrees_with_its_standard() -> None:
+    """RFC 7914, 12, the third; there are no hostile vectors of it."""
+    derived = Scrypt(b"NaCl", 64, 1024, 8, 16).derive(b"password")
+    assert derived.hex() == (
+        "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+        "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640"
+    )

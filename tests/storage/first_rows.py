@@ -32,7 +32,16 @@ class Practice:
 
     async def add_case(self, pseudonym: str | None = None, state: str = "draft") -> str:
         """A case; its id."""
-        case = Case(new_id("case"), self.id, pseudonym, state, "aligner", self.account_id, NOW)
+        case = Case(
+            new_id("case"),
+            self.id,
+            new_id("key"),
+            pseudonym,
+            state,
+            "aligner",
+            self.account_id,
+            NOW,
+        )
         async with self.database.transaction() as tx:
             await cases.add(tx, case)
         return case.id

@@ -142,7 +142,9 @@ async def test_who_locks_a_case_is_alone_with_it(database: Database, north: Prac
     assert seen == ["draft", "draft+", "draft++", "draft+++"]
     async with database.transaction() as tx:
         assert await cases.lock(tx, "nothing") is None
-        assert await cases.known_cases(tx, [case_id, "nothing"]) == {case_id}
+        case = await cases.lock(tx, case_id)
+        assert case is not None
+        assert await cases.known_keys(tx, [case.key_id, "nothing"]) == {case.key_id}
 
 
 async def test_who_locks_a_controller_registers_alone(database: Database, north: Practice) -> None:

@@ -37,11 +37,9 @@ async def add(keystore: Database, row: WrappedKey) -> None:
         await keys.add(tx, row)
 
 
-async def left(keystore: Database, version: int, *but_cases: str, limit: int = 99) -> list[str]:
+async def left(keystore: Database, version: int, limit: int = 99) -> list[str]:
     async with keystore.reading() as connection:
-        rows = await keys.under_version(
-            connection, CONTROLLER, version, but_cases=but_cases, limit=limit
-        )
+        rows = await keys.under_version(connection, CONTROLLER, version, limit=limit)
     return [row.object_id for row in rows]
 
 
@@ -67,7 +65,25 @@ async def test_a_key_is_stored_under_the_current_version_alone(keystore: Databas
 
 
 async def test_a_file_key_hangs_on_its_case_key_and_on_no_version(keystore: Database) -> None:
-    await add(keystore, key(None))
+    await move_to(keystore, 1)
+    tops = [key(1), key(1)]
+    below = replace(key(None), under=tops[0].object_id)
+    again = replace(below, under=tops[1].object_id, wrapped=b"again")
+    for row in (*tops, below, again):
+        await add(keystore, row)
+
+    async with keystore.reading() as connection:
+        assert await keys.get(connection, "case_key", below.object_id) is None
+        found = await keys.get(connection, "case_key", below.object_id, tops[1].object_id)
+        assert found == again
+        assert await keys.under_key(connection, tops[0].object_id) == [below]
+        assert list(await keys.of_case(connection, "case")) == tops
+    async with keystore.transaction() as tx:
+        await keys.remove(tx, "case_key", tops[0].object_id)
+    async with keystore.reading() as connection:
+        assert await keys.of_case(connection, "case") == [tops[1]]
+        assert await keys.under_key(connection, tops[0].object_id) == []
+        assert await keys.under_key(connection, tops[1].object_id) == [again]
 
 
 async def test_no_key_slips_in_behind_a_version_that_moves_on(keystore: Database) -> None:
@@ -94,15 +110,14 @@ async def test_no_key_slips_in_behind_a_version_that_moves_on(keystore: Database
     assert sorted(await left(keystore, 1)) == sorted(stored)
 
 
-async def test_what_is_left_on_a_version_is_told_but_for_the_erased(keystore: Database) -> None:
+async def test_what_is_left_on_a_version_is_told(keystore: Database) -> None:
     await move_to(keystore, 1)
-    rows = [key(1, "living"), key(1, "erased"), key(1, None), key(None, "living")]
+    rows = [key(1, "living"), key(1, "other"), key(1, None), key(None, "living")]
     for row in rows:
         await add(keystore, row)
-    living, erased, index, _ = (row.object_id for row in rows)
+    living, other, index, _ = (row.object_id for row in rows)
 
-    assert sorted(await left(keystore, 1)) == sorted([living, erased, index])
-    assert sorted(await left(keystore, 1, "erased")) == sorted([living, index])
+    assert sorted(await left(keystore, 1)) == sorted([living, other, index])
     assert len(await left(keystore, 1, limit=2)) == 2
     assert await left(keystore, 2) == []
 
@@ -162,13 +177,19 @@ async def test_a_destroyed_version_says_when(keystore: Database) -> None:
 
 
 async def test_the_ledger_keeps_the_first_entry_of_a_case(keystore: Database) -> None:
-    for at, digest in ((NOW, b"first"), (NOW + HOUR, b"second")):
+    for at in (NOW, NOW + HOUR):
         async with keystore.transaction() as tx:
-            await keys.enter_in_ledger(tx, "case", CONTROLLER, at, digest)
+            await keys.enter_in_ledger(tx, "case", CONTROLLER, at)
     async with keystore.reading() as connection:
-        [row] = (await connection.execute(select(erasure_ledger))).all()
+        [entered] = (await connection.execute(select(erasure_ledger))).all()
+    async with keystore.transaction() as tx:
+        await keys.certify_in_ledger(tx, "case", b"digest")
+        await keys.enter_in_ledger(tx, "case", CONTROLLER, NOW + HOUR)
+    async with keystore.reading() as connection:
+        [certified] = (await connection.execute(select(erasure_ledger))).all()
 
-    assert (row.erased_at, row.certificate_sha256) == (NOW, b"first")
+    assert (entered.erased_at, entered.certificate_sha256) == (NOW, b"")
+    assert (certified.erased_at, certified.certificate_sha256) == (NOW, b"digest")
 
 
 def test_a_wrapped_key_is_silent_when_printed() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from gateway.access.actors import operator
 from gateway.app import initialise
 from gateway.settings import Settings, load
 from keys.context import Context, Purpose
 from keys.errors import KeyringExistsError, UnknownKeyVersionError, UnsealError
 from storage.schema import wrapped_keys
+from tests.gateway.ground import until
 from tests.house import API, SCAN, House, open_house
 from tests.softhsm import LABEL, SoftHsm, fresh_token
 from tests.stories.test_erasure_certificate import public_keys, verified_body
@@ -110,3 +112,16 @@ async def test_a_token_of_another_installation_is_left_alone(
     with pytest.raises(KeyringExistsError):
         await initialise(chosen(tmp_path / "other", practice.token), "", "o@people.invalid")
     assert practice.token.objects() == before
+
+
+async def test_a_practice_gets_a_new_key_on_the_token(practice: Practice) -> None:
+    house = practice.house
+    case_id, scan = await house.submitted_case()
+    punctures = await house.rooms.rotations.request(operator(), [house.practice.id])
+
+    async def is_done() -> bool:
+        return (await house.rooms.rotations.progress(punctures)).practices == 0
+
+    await until(is_done)
+    assert await house.rooms.keyring.versions(house.practice.id) == {2}
+    assert await house.dentist.download(case_id, scan["id"])

@@ -83,7 +83,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         "KLUIS_DATA": str(data),
     }
     begun = answer(operator, "init", "--data", data)
-    assert set(begun) == {"data", "log_public_key"}
+    assert set(begun) == {"data", "log_public_key", "recovery_words"}
     client = answer(operator, "client", "add", "Practice North", "--email", "m@north.invalid")["id"]
     people = {"dentist": ["--client", client], "coordinator": [], "planner": [], "other": []}
     tokens = {}

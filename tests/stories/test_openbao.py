@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from gateway.access.actors import operator
 from gateway.app import initialise
 from gateway.ids import now
 from gateway.privacy.erasure import LEASE, LEASE_TIME
@@ -19,6 +20,7 @@ from keys.errors import ProviderUnavailableError, UnknownKeyVersionError
 from keys.providers.openbao import OpenBao
 from keys.secret import SecretKey
 from storage import leases
+from tests.gateway.ground import until
 from tests.house import (
     API,
     BYTES,
@@ -93,6 +95,20 @@ async def test_a_case_goes_its_way_and_its_erasure_names_what_the_server_may_kee
                 await attacker.unwrap(row["version"], row["wrapped"], place)
     await attacker.close()
     assert await far_house.dentist.download(living, other["id"])
+
+
+async def test_every_practice_gets_a_new_key_on_the_server(
+    far_house: House, own_mount: BaoMount
+) -> None:
+    case_id, scan = await far_house.submitted_case()
+    punctures = await far_house.rooms.rotations.request(operator(), None)
+
+    async def is_done() -> bool:
+        return (await far_house.rooms.rotations.progress(punctures)).practices == 0
+
+    await until(is_done)
+    assert own_mount.keys() == {f"c.{far_house.practice.id}.2"}
+    assert await far_house.dentist.download(case_id, scan["id"])
 
 
 async def test_while_the_server_is_sealed_nothing_is_shown_and_afterwards_nothing_is_lost(

@@ -104,7 +104,7 @@ class Heif:
         self.left_bytes = 2 * len(self.content)
 
     def read_item(self, item: Item) -> bytes:
-        """The bytes of an item.
+        """The bytes of an item, none if that is what it says.
 
         Raises:
             UnreadablePhotoError: It lies outside the file, or claims more than there is.
@@ -114,7 +114,7 @@ class Heif:
         if self.left_bytes < 0:
             raise UnreadablePhotoError("structure", offset=0)
         for offset, length in item.extents:
-            if not length or offset + length > len(source):
+            if offset + length > len(source):
                 raise UnreadablePhotoError("cut_short", actual_bytes=len(self.content))
         return b"".join(source[offset : offset + length] for offset, length in item.extents)
 

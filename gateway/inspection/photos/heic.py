@@ -161,6 +161,8 @@ class _Picture:
         """A file with these items alone, numbered anew from 1."""
         heif, numbers = self.heif, {old: new for new, old in enumerate(self.items, 1)}
         contents = [heif.read_item(item) for item in self.items.values()]
+        if not all(contents):  # a length of 0 may also be read as all of the file (ISO 14496-12)
+            raise UnreadablePhotoError("structure", offset=0)
         kept: dict[int, int] = {}
         associations = [
             _short(numbers[old]) + self._associations(item, kept)

@@ -157,6 +157,7 @@ class _Png:
             # What cannot be inflated is still a profile, an unknown one; a second one breaks the
             # rules (PNG 11.3.2.3), and makes the first one unknown.
             known = b"" if self.photo.profile else _inflate(compressed[1:], _PROFILE_BYTES)
+            self.photo.profile.clear()
             self.photo.drop_profile(known or name or kind)
             return
         self.photo.removed.add(_KINDS.get(kind, "application"))
@@ -191,7 +192,7 @@ def _pixels_alone(stream: bytearray, inflated_bytes: int) -> bytes:
         for start in range(0, len(stream), _PIECE_BYTES):
             piece: bytes | memoryview = view[start : start + _PIECE_BYTES]
             end = start + len(piece)
-            while piece and left >= 0:
+            while piece and left >= 0 and not inflater.eof:  # at its end the tail stays as it was
                 try:
                     left -= len(inflater.decompress(piece, 16 * _PIECE_BYTES))
                 except zlib.error:

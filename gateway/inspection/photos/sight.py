@@ -15,6 +15,7 @@ from PIL import Image
 from gateway.inspection.errors import UnreadablePhotoError
 from gateway.inspection.findings import Finding
 from gateway.inspection.photos.photo import Photo
+from gateway.inspection.photos.tail import END, Source, cut_tail
 from gateway.inspection.report import THUMBNAIL_BYTES
 
 _SCALE_PX = 480  # of the longer side: everything is measured on a picture of this size
@@ -69,18 +70,23 @@ def look(photo: Photo) -> Sight:
 
 
 def decode(photo: Photo) -> Image.Image:
-    """The pixels of a clean photo, of a JPEG at a smaller scale.
+    """The pixels of a clean photo, of a JPEG at a smaller scale and without what follows them.
 
     Raises:
         UnreadablePhotoError: It does not decode, or to another size than its container says.
     """
+    source = Source(photo.clean)
     try:
-        with Image.open(io.BytesIO(photo.clean), formats=["JPEG", "PNG"]) as picture:
+        with Image.open(source, formats=["JPEG", "PNG"]) as picture:
             size = picture.size
             # The scale is the same in both directions, and none of a thin picture is empty.
             width, height = (max(1, _SCALE_PX * side // max(size)) for side in size)
             picture.draft(None, (width, height))
+            if photo.format == "jpeg":
+                source.slow_from = len(photo.clean) - len(END)
             picture.load()
+            if photo.format == "jpeg":
+                cut_tail(photo, source.tell(), picture.decodermaxblock)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise TypeError, SyntaxError, struct.error and more

@@ -45,7 +45,7 @@ _LINE_ENDS = np.array([4, 6, 10, 14, 18, 19, 20])
 _WORDS = 21
 
 _NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_VERTEX = re.compile(rb"vertex" + (rb"\s+" + _NUMBER) * 3)
+_VERTEX = re.compile(rb"vertex" + (rb"\s+(?!\S{65})" + _NUMBER) * 3)
 _FACET = (
     re.compile(rb"facet\s+normal(?:\s+\S+){3}"),
     re.compile(rb"outer\s+loop"),

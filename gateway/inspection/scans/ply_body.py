@@ -81,7 +81,7 @@ class BinaryBody:
     def read(self, at: Places, kind: str) -> Values:
         """The values that begin at these bytes."""
         stop = len(self.content) - self.width(kind) + 1
-        everywhere = np.ndarray((max(0, stop),), self.order + kind, self.content, strides=(1,))
+        everywhere = np.ndarray((stop,), self.order + kind, self.content, strides=(1,))
         values: Values = everywhere[at]
         return values
 

@@ -36,12 +36,13 @@ def upgrade() -> None:
         "wrapped_keys",
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("under", sa.Text(), nullable=False),
         sa.Column("controller_id", sa.Text(), nullable=False),
         sa.Column("case_id", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("purpose", "object_id", name=op.f("pk_wrapped_keys")),
+        sa.PrimaryKeyConstraint("purpose", "object_id", "under", name=op.f("pk_wrapped_keys")),
     )
     with op.batch_alter_table("wrapped_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_wrapped_keys_case_id"), ["case_id"], unique=False)

@@ -36,7 +36,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("erasure_delay_hours", sa.Integer(), nullable=False),
+        sa.Column("erasure_second_from", sa.Integer(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("closed_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_controllers")),
     )
     op.create_table(
@@ -82,6 +85,7 @@ def upgrade() -> None:
     op.create_table(
         "nodes",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("edition", sa.Text(), nullable=True),
         sa.Column("started_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
@@ -115,6 +119,9 @@ def upgrade() -> None:
         sa.Column("step", sa.Text(), nullable=False),
         sa.Column("old_version", sa.Integer(), nullable=False),
         sa.Column("new_version", sa.Integer(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("key_backups", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("finished_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -136,6 +143,7 @@ def upgrade() -> None:
         "cases",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("pseudonym", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("treatment", sa.Text(), nullable=False),
@@ -229,13 +237,20 @@ def upgrade() -> None:
     op.create_table(
         "erasures",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=True),
+        sa.Column("file_id", sa.Text(), nullable=True),
+        sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("puncture_id", sa.Text(), nullable=True),
         sa.Column("step", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
         sa.Column("requested_at", Instant(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("waits_until", Instant(), nullable=True),
+        sa.Column("second_by", sa.Text(), nullable=True),
+        sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("evidence", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("event_id", sa.Text(), nullable=True),
@@ -248,12 +263,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["puncture_id"], ["punctures.id"], name=op.f("fk_erasures_puncture_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["requested_by"], ["accounts.id"], name=op.f("fk_erasures_requested_by")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
-        sa.UniqueConstraint("case_id", name=op.f("uq_erasures_case_id")),
     )
+    with op.batch_alter_table("erasures", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_erasures_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_erasures_request_id"), ["request_id"], unique=False)
+
     op.create_table(
         "files",
         sa.Column("id", sa.Text(), nullable=False),

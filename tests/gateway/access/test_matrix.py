@@ -60,8 +60,16 @@ GET {API}/cases/-/archive                               401 401 401 200 404 200 
 DELETE {API}/cases/-/files/*                            401 401 401 409 404 403 404 404 403 404 404
 POST {API}/cases/-/completion                           401 401 401 403 404 200 404 404 403 404 404
 GET {API}/cases/-/events                                401 401 401 200 404 403 404 404 403 200 404
+PUT {API}/cases/-/patient                               401 401 401 202 404 403 404 404 403 404 404
+POST {API}/cases/-/files/*/erasure                      401 401 401 202 404 403 404 404 403 404 404
+GET {API}/cases/-/files/*/erasure                       401 401 401 200 404 403 404 404 403 200 404
 POST {API}/cases/-/erasure                              401 401 401 202 404 403 404 404 403 404 404
 GET {API}/cases/-/erasure                               401 401 401 200 404 404 404 404 403 200 404
+POST {API}/erasures                                     401 401 401 202 404 404 404 404 403 404 404
+GET {API}/erasures                                      401 401 401 200 200 403 403 403 403 200 403
+GET {API}/erasures/*                                    401 401 401 200 404 404 404 404 403 200 404
+POST {API}/erasures/*/approval                          401 401 401 202 404 404 404 404 403 404 404
+DELETE {API}/erasures/*                                 401 401 401 204 404 404 404 404 403 404 404
 """
 METADATA = "filename eA==,kind c2Nhbg=="
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -69,6 +77,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     f"POST {API}/session/confirmation": {"password": "not the right one"},
     f"POST {API}/cases": {"patient": PATIENT},
     f"POST {API}/cases/search": {"patient_number": "another"},
+    f"PUT {API}/cases/-/patient": {**PATIENT, "name": "Another"},
 }
 
 
@@ -93,6 +102,7 @@ class Ground:
     house: House
     people: Mapping[str, Person]
     extra: Person
+    colleague: Person
     case_id: str
     file_id: str
     draft: str
@@ -109,7 +119,10 @@ class Ground:
         elif template.endswith("/slot"):
             more["json"] = {"slot": "upper"}
         elif template.endswith("/erasure") and method == "POST":
-            more["json"] = {"reason": "asked for", "confirm": case_id}
+            confirm = self.file_id if "/files/" in template else case_id
+            more["json"] = {"reason": "asked for", "confirm": confirm}
+        elif template.endswith("/erasures") and method == "POST":
+            more["json"] = {"cases": [case_id], "reason": "asked for", "confirm": 1}
         if "/uploads" in template or (template.endswith("/files") and method == "POST"):
             more["headers"] = {**TUS, "Upload-Length": "9", "Upload-Metadata": METADATA}
         if method == "PATCH":
@@ -128,11 +141,23 @@ class Ground:
             return address.rpartition("/")[2]
         if "/assignments" in template:
             return await self.assign(self.extra)
+        if "/erasures/" in template:
+            return await self.wait_for_a_second_person()
         if "/tile" in template:
             return "000.p/1"
         if "/proof" in template:
             return str(self.index)
         return self.file_id
+
+    async def wait_for_a_second_person(self) -> str:
+        """A request of the dentist's colleague that waits; its id."""
+        statement = "UPDATE controllers SET erasure_second_from = :number WHERE id = :id"
+        await change(self.house, statement, number=1, id=self.house.practice.id)
+        body = {"cases": [await self.colleague.new_case()], "reason": "old", "confirm": 1}
+        asked = await self.colleague.post(f"{API}/erasures", body, 202)
+        assert asked["erasures"][0]["step"] == "waiting"
+        await change(self.house, statement, number=0, id=self.house.practice.id)
+        return str(asked["erasures"][0]["request_id"])
 
     async def assign(self, planner: Person, *, ended: bool = False) -> str:
         """Assign a planner, whatever state the case is in."""
@@ -174,7 +199,8 @@ async def ground(house: House) -> Ground:
     file = await house.dentist.upload(case_id, SCAN)
     extra, draft = await house.add_person("planner"), await house.dentist.new_case()
     index = await _placed_event(house, case_id)
-    ground = Ground(house, people, extra, case_id, file["id"], draft, index)
+    colleague = await house.add_person("dentist", house.practice.id)
+    ground = Ground(house, people, extra, colleague, case_id, file["id"], draft, index)
     await ground.assign(house.planner)
     await ground.assign(people["ended"], ended=True)
     return ground
@@ -204,6 +230,7 @@ def test_the_table_has_every_operation_of_the_router() -> None:
         .replace("entries/*", "entries/{tile}")
         .replace("tile/0/*", "tile/{level}/{tile}")
         .replace("proof/*", "proof/{index}")
+        .replace("erasures/*", "erasures/{request_id}")
         for row in EXPECTED
     }
 

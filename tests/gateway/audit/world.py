@@ -18,7 +18,7 @@ from gateway.audit.receipts import Receipt
 from gateway.audit.series import LoggedEvent, Series
 from gateway.audit.tiles import Tile, needed
 from keys.secret import SecretKey
-from keys.signing import CosigningKey, SigningKey, Verifier
+from keys.signing import CosigningKey, SigningKey, Verifiers
 from storage.accesslog.checkpoint import Checkpoint
 from storage.accesslog.event import AccessEvent
 from storage.accesslog.tree import EMPTY_ROOT, Tree, extend, leaf_hash
@@ -113,7 +113,7 @@ class World:
 
 
 def policy(**more: Any) -> Policy:
-    return Policy(Verifier.parse(signing_key().verifier), **more)
+    return Policy(Verifiers.parse(signing_key().verifier), **more)
 
 
 def judged(evidence: Evidence, kept: Kept | None = None, **more: Any) -> Report:

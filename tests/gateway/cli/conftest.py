@@ -13,6 +13,7 @@ import pytest
 
 from gateway.cli.main import run
 from tests.gateway.cli.stand_in import TOKEN, StandIn, listening
+from tests.leaks import heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ def kluis(capfd: pytest.CaptureFixture[str]) -> Kluis:
     """Run a command and return its exit code and what it printed."""
 
     def command(*arguments: object) -> Ran:
-        capfd.readouterr()
+        heard("".join(capfd.readouterr()))
         code = run([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
+        heard(err)  # what it answers is for whoever asked
         return Ran(code, out, err)
 
     return command

@@ -29,6 +29,9 @@ STABLE = [
     "download CASE FILE --to DIR --json",
     "download CASE --to DIR --json",
     "erase CASE --reason T --confirm CASE --json",
+    "erase CASE CASE --reason T --confirm 2 --json",
+    "erase CASE --file FILE --reason T --confirm FILE --json",
+    "case correct CASE --patient-name N --birth-date 1990-05-17 --patient-number P --json",
     "log show CASE --json",
     "log verify --data D --json",
     "audit --key K --witness W --witnesses 1 --max-age 24 --bundle B --json",
@@ -50,7 +53,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
 def parse(words: list[str]) -> Any:
     """Parse as the command would, without running anything; the leaf's context."""
     command: Any = typer.main.get_command(app)
-    rest = [CASE if word == "CASE" else word for word in words]
+    rest = [CASE if word in {"CASE", "REQUEST"} else word for word in words]
     while getattr(command, "commands", None):
         command = command.commands[rest.pop(0)]
     return command.make_context(command.name, rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
@@ -15,10 +16,12 @@ from gateway.cli import doctor
 from gateway.cli.doctor import GiB
 from gateway.inspection.report import Confinement
 from gateway.inspection.workers.pool import WorkerPool
+from gateway.inventory.tally import MOST
 from gateway.settings import load
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
 from storage.database import Database
+from tests.adversary.matrix_victim import set_up
 from tests.gateway.cli.conftest import Kluis
 
 PASSPHRASE = "a passphrase for tests alone"
@@ -202,3 +205,45 @@ async def test_confinement_in_full_needs_nothing_done(
     found = await doctor.confinement(load(data=data))
 
     assert (found.state, found.remedy) == ("ok", "")
+
+
+@pytest.fixture
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory that is set up in full."""
+    asyncio.run(set_up(tmp_path / "run"))
+    monkeypatch.setenv("KLUIS_PASSPHRASE", PASSPHRASE)
+    return tmp_path / "run" / "data"
+
+
+def test_a_deep_look_says_what_was_looked_at(kluis: Kluis, whole: Path) -> None:
+    ran = kluis("doctor", "--deep", "--data", whole, "--json")
+
+    found = {check["name"]: check for check in ran.answer["checks"]}
+    assert found["access log"]["state"] == "ok", ran.out
+    assert found["access log"]["found"].startswith("0 looked at, ")
+    assert found["cases"]["found"] == "0 looked at"
+    assert {"practices", "wrapped keys", "blobs in vault", "blobs in quarantine"} <= set(found)
+
+
+def test_a_deep_look_names_each_fault_and_fails(kluis: Kluis, whole: Path) -> None:
+    blobs = whole / "blobs" / "vault" / "aa"
+    blobs.mkdir(parents=True)
+    for number in range(MOST + 1):
+        (blobs / f"stray {number}").touch()
+
+    ran = kluis("doctor", "--deep", "--data", whole, "--json")
+
+    assert ran.code == 1
+    faults = [check for check in ran.answer["checks"] if check["name"] == "blobs in vault"]
+    assert faults[0]["found"].startswith("vault: stray ")
+    assert "move this file" in faults[0]["remedy"]
+    assert (len(faults), faults[-1]["found"]) == (MOST + 1, "1 more")
+
+
+def test_a_deep_look_waits_until_there_is_something_to_look_at(
+    kluis: Kluis, tmp_path: Path
+) -> None:
+    ran = kluis("doctor", "--deep", "--data", tmp_path, "--json")
+
+    assert ran.code == 1
+    assert ran.answer["checks"][-1]["found"] == "not taken"

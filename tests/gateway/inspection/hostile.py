@@ -96,12 +96,19 @@ def header_of(kind: bytes, length: int) -> bytes:
     return content[:at] + struct.pack(">I", length) + content[at + 4 :]
 
 
-def flat_png(width: int, height: int, *, claimed: int | None = None) -> bytes:
-    """A PNG of one colour that takes a thousandth of its pixels."""
-    rows = zlib.compress(bytes((width + 1) * height), 9)
+def flat_png(width: int, height: int, *, claimed: int | None = None, behind: bytes = b"") -> bytes:
+    """A PNG of one colour that takes a thousandth of its pixels, and what follows in its stream."""
+    rows = zlib.compress(bytes((width + 1) * height), 9) + behind
     head = struct.pack(">IIBBBBB", claimed or width, height, 8, 0, 0, 0, 0)
     parts = chunk(b"IHDR", head), chunk(b"IDAT", rows), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def jpeg_tail(behind: bytes) -> bytes:
+    """A JPEG with bytes behind its last block, in front of its end marker."""
+    content = jpeg()
+    at = content.rindex(b"\xff\xd9")
+    return content[:at] + behind + content[at:]
 
 
 def jpeg_of(width: int, height: int) -> bytes:
@@ -317,6 +324,13 @@ PHOTOS = [
         lambda: with_chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(64 * MIB))),
         "photo",
     ),
+    Hostile(
+        "archive behind pixels",
+        ACCEPTED,
+        lambda: flat_png(2_000, 1_000, behind=b"PK\3\4" + bytes(MIB)),
+        "photo",
+    ),
+    Hostile("archive behind blocks", ACCEPTED, lambda: jpeg_tail(b"PK\3\4" * MIB), "photo"),
     Hostile("archive behind PNG", ACCEPTED, lambda: png() + b"PK\3\4" + bytes(MIB), "photo"),
 ]
 

@@ -83,6 +83,20 @@ def test_integers_of_eight_digits_are_read(values: list[int]) -> None:
     assert read_integers(split(" ".join(map(str, values)).encode())).tolist() == values
 
 
+@pytest.mark.parametrize("digits", range(17, 26))
+def test_what_is_no_digit_far_behind_makes_no_number(digits: int) -> None:
+    number = "1.23456789012345678901234567890"[:digits]
+    for at in range(2, digits):
+        assert read([number[:at] + "x" + number[at + 1 :]]) == [expected("nan")]
+
+
+@pytest.mark.parametrize("number", ["1", "1.5", ".5", "12345678", "-1.2345678901234567"])
+def test_every_exponent_moves_the_point_to_where_it_belongs(number: str) -> None:
+    words = [number + f"e{exponent:+03d}" for exponent in range(-46, 40)]
+    words += [number + f"E{exponent}" for exponent in range(-46, 40)]
+    assert read(words) == [expected(word) for word in words]
+
+
 @given(st.text("0123456789+-./e ", min_size=1, max_size=12))
 def test_what_is_no_integer_is_none(text: str) -> None:
     for word, found in zip(text.split(), read_integers(split(text.encode())).tolist(), strict=True):
@@ -109,6 +123,7 @@ def test_lines_end_where_they_end(text: str) -> None:
 
 
 @given(st.lists(st.text("a1/", min_size=1, max_size=12), min_size=1))
+@example(["1234567/1", "12345678/1", "123456789/1", "/12345678"])
 def test_a_word_is_cut_at_its_first_slash_among_nine_letters(parts: list[str]) -> None:
     words = split(" ".join(parts).encode()).cut(ord("/"))
     for part, length in zip(parts, (words.ends - words.starts).tolist(), strict=True):
@@ -148,6 +163,31 @@ def test_what_programs_write_is_settled_without_python_s_float(
 ) -> None:
     words = split(" ".join(form.format(value) for value in values).encode())
     assert decimals._settle(words)[1].all()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(".5", "-.5", "5.", "0", "00000000", "1.234567890123456", "123.45678901234567890"),
+        *("1.2345678901234567890123", "1.5e-07", "1.5e-20", "1.23456789e-22", "9.87654321e+14"),
+        *("12345.67890123456789", "1.2345678901234567e-10", "-1.2345678901234567e-20"),
+        "1e-30",
+    ],
+)
+def test_what_is_settled_is_right(word: str) -> None:
+    values, settled = decimals._settle(split(word.encode()))
+    assert settled.all()
+    assert values[0].tobytes() == expected(word)
+
+
+@given(st.floats(8e-12, 9.9e-12))
+def test_what_lies_in_the_middle_of_two_floats_is_not_settled(near: float) -> None:
+    below = np.float32(near)
+    above = float(np.nextafter(below, np.float32(np.inf)))
+    # Fifteen digits, as close to the middle as the quotient can be off.
+    word = f"{(Decimal(float(below)) + Decimal(above)) / 2:.14e}"
+    assert not decimals._settle(split(word.encode()))[1].any()
+    assert read([word]) == [expected(word)]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " \r\n\t", "\n\n  ", "\r \n"])

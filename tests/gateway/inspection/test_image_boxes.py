@@ -160,7 +160,7 @@ def test_a_long_size_that_does_not_fit_is_refused(size: int) -> None:
 @pytest.mark.parametrize(
     ("extents", "reason"),
     [
-        ([(0, 0)], "cut_short"),
+        ([(101, 0)], "cut_short"),
         ([(95, 6)], "cut_short"),
         ([(2**63, 1)], "cut_short"),
         ([(0, 60), (0, 41)], "structure"),  # more than is left of twice the file
@@ -170,6 +170,7 @@ def test_an_item_outside_the_file_is_refused(extents: list[tuple[int, int]], rea
     whole = bmff.Item(b"hvc1", extents=[(0, 60), (60, 40)])
     heif = bmff.Heif(bytes(100))
     assert heif.read_item(whole) == bytes(100)
+    assert heif.read_item(bmff.Item(b"Exif", extents=[(0, 0), (100, 0)])) == b""
     with pytest.raises(UnreadablePhotoError) as caught:
         heif.read_item(bmff.Item(b"hvc1", extents=extents))
     assert caught.value.reason == reason

@@ -221,6 +221,29 @@ def test_a_heic_that_breaks_the_rules_is_refused(kind: bytes, at: int, value: by
     assert isinstance(error, (NotAPhotoError, UnreadablePhotoError))
 
 
+def emptied(content: bytes, kind: bytes) -> bytes:
+    """The same file, in which the first item of a kind has no bytes."""
+    items = bmff.read_heif(content).items.values()
+    ((_, length),) = next(item.extents for item in items if item.kind == kind)
+    at = content.index(struct.pack(">I", length), content.index(b"iloc"))
+    return content[:at] + bytes(4) + content[at + 4 :]
+
+
+def test_an_item_without_bytes_beside_the_picture_refuses_nothing() -> None:
+    for tile_size in (64, 512):
+        content = phone(picture(150, 100), tile_size=tile_size)
+        for kind in (b"Exif", b"mime"):
+            report, result = inspected(emptied(content, kind))
+            assert result.clean == inspected(content)[1].clean
+            assert {"exif", "xmp"} <= {*report.removed}
+
+
+@pytest.mark.parametrize(("tile_size", "kind"), [(512, b"hvc1"), (64, b"hvc1"), (64, b"grid")])
+def test_a_picture_without_bytes_is_refused(tile_size: int, kind: bytes) -> None:
+    content = phone(picture(150, 100), tile_size=tile_size)
+    assert refusal(emptied(content, kind)).reason == "structure"
+
+
 def test_boxes_in_boxes_without_end_are_refused() -> None:
     nested = b""
     for _ in range(2000):

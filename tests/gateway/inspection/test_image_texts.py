@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import zlib
 
@@ -234,10 +235,87 @@ def test_any_bytes_may_be_called_a_text(content: bytes, encoding: str) -> None:
     assert all(text.encode() for text in texts.pieces)
 
 
+def test_a_piece_has_16_384_bytes() -> None:
+    texts = Texts()
+    texts.add(b"A" * 16_385)
+    assert [len(piece) for piece in texts.pieces] == [16_384]
+
+
+def test_of_what_decodes_to_nothing_262_144_bytes_are_decoded() -> None:
+    for pieces, found in ((15, [NAME]), (16, [])):
+        texts = Texts()
+        for _ in range(pieces):
+            texts.add(b"\xa0" * 16_384)
+        texts.add(UTF8)
+        assert texts.pieces == found
+    texts = Texts(undecoded_bytes=4)
+    texts.add(b"Jansen")
+    assert texts.pieces == ["Jans"]
+
+
+def test_a_mebibyte_of_unknown_bytes_is_searched_however_many_pieces_it_has() -> None:
+    run = b"Jan de Vries"
+    for over in (0, 1):
+        texts = Texts()
+        texts.add_readable(bytes(1 << 19))
+        texts.add_readable(bytes((1 << 19) - len(run) + over) + run)
+        assert texts.pieces == ([] if over else [run.decode()])
+
+
+def test_as_many_texts_are_taken_as_an_answer_may_carry() -> None:
+    texts = Texts()
+    for _ in range(TEXTS + 1):
+        texts.add_readable(b"Jan de Vries\0Jan de Vries\0")
+    assert len(texts.pieces) == TEXTS
+    assert texts.unread_bytes == (1 << 20) - 26 * (TEXTS + 1)
+    full = Texts(left_bytes=0)
+    full.add_readable(b"Jan de Vries")
+    full.add(b"Jan de Vries")
+    assert full.pieces == []
+
+
+@pytest.mark.parametrize(("others", "taken"), [(4, True), (5, False)])
+def test_a_quarter_of_a_text_may_be_other_signs(others: int, *, taken: bool) -> None:
+    texts = Texts()
+    texts.add_readable(b"J" * (16 - others) + b"%" * others)
+    assert bool(texts.pieces) == taken
+
+
+def test_what_was_met_is_in_no_repr_and_nothing_is_encoded_in_an_older_code() -> None:
+    texts = Texts()
+    texts.add(UTF8)
+    assert NAME not in repr(texts)
+    with pytest.raises(UnicodeEncodeError):
+        "\ud800".encode("utf-8", "inspection.older_code")
+
+
 def test_binary_rubbish_leaves_room_for_texts() -> None:
     texts = Texts()
     texts.add_readable(random.Random(7).randbytes(1 << 20))
-    assert len(texts.pieces) < 100
+    assert len(texts.pieces) < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Jan de Vries", "<dc:title>Jan Jansen</dc:title>", "patient=Jansen;bsn=123456782"),
+        *("1980-05-12 123456782", "Li, J. (12-05-1980)", "D:\\Scans\\Jansen\\upper_jaw.stl"),
+    ],
+)
+def test_what_people_and_programs_write_is_met_among_binary_rubbish(text: str) -> None:
+    texts = Texts()
+    texts.add_readable(bytes(9) + text.encode() + b"\0\x0b")
+    assert texts.pieces == [text]
+
+
+def test_a_name_of_two_letters_is_hardly_ever_met_by_chance() -> None:
+    rubbish, texts = random.Random(3), Texts()
+    for _ in range(16):
+        texts.unread_bytes = 1 << 20
+        texts.add_readable(rubbish.randbytes(1 << 20))
+    words = re.findall(r"(?<![^\W\d_])[A-Za-z]{2}(?![^\W\d_])", " ".join(texts.pieces))
+    # Of 676 pairs of letters: one given name is met less than once in 250 megabytes.
+    assert len(words) < 16 * 676 / 250
 
 
 def test_what_decodes_to_nothing_is_not_decoded_for_ever() -> None:

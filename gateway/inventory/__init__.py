@@ -1,0 +1,1 @@
+"""Holding all stores against each other: everything that is kept is explained, or named."""

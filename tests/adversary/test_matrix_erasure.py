@@ -1,0 +1,15 @@
+"""The crash matrix of an erasure: see tests/adversary/matrix.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.adversary.matrix import FAULTS, Ground, strikes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_erasure_in_which_one_call_fails_comes_to_its_certificate(
+    struck: Ground, fault: str
+) -> None:
+    strikes(struck, "erasure", fault)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.inspection.errors import InspectionError
+from gateway.inspection.photos import jpeg
+from gateway.inspection.photos.photo import Photo
+from gateway.inspection.report import Limits
+from tests.scans import CANARY, segment
+
+LIMITS = Limits()
+CODED = b"\x12\xff\0\x34"
+
+
+def frame(
+    kind: int = 0xC0, *, bits: int = 8, height: int = 16, width: int = 24, components: int = 1
+) -> bytes:
+    sides = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    of_each = b"".join(bytes((number, 0x11, 0)) for number in range(components))
+    return segment(kind, bytes((bits,)) + sides + bytes((components,)) + of_each)
+
+
+SCAN = segment(0xDA, b"\1\1\0\0\x3f\0")
+
+
+def file(*parts: bytes) -> bytes:
+    return b"\xff\xd8" + b"".join(parts) + b"\xff\xd9"
+
+
+def stripped(*parts: bytes) -> Photo:
+    return jpeg.strip(file(*parts), LIMITS)
+
+
+def refusal(*parts: bytes) -> InspectionError:
+    with pytest.raises(InspectionError) as caught:
+        stripped(*parts)
+    return caught.value
+
+
+def test_tables_frames_and_scans_are_kept_byte_for_byte() -> None:
+    tables = segment(0xDB, b"quantisation"), segment(0xC4, b"Huffman"), segment(0xDD, b"\0\4")
+    photo = stripped(*tables, frame(), SCAN, CODED, tables[1], SCAN, CODED)
+    assert photo.clean == file(*tables, frame(), SCAN, CODED, tables[1], SCAN, CODED)
+    assert (photo.width_px, photo.height_px, photo.removed) == (24, 16, set())
+
+
+@pytest.mark.parametrize("kind", [0xC0, 0xC1, 0xC2])
+@pytest.mark.parametrize("components", [1, 3, 4])
+def test_what_browsers_show_is_taken(kind: int, components: int) -> None:
+    assert stripped(frame(kind, components=components), SCAN, CODED).width_px == 24
+
+
+@pytest.mark.parametrize(
+    "kind", [0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF], ids=hex
+)
+def test_another_coding_is_named(kind: int) -> None:
+    assert refusal(frame(kind), SCAN, CODED).reason == "coding"
+
+
+@pytest.mark.parametrize("kind", [1, 0xC8, 0xCC, 0xD0, 0xD7, 0xD8, 0xDC, 0xDE, 0xDF], ids=hex)
+def test_a_marker_that_has_no_place_there_is_refused(kind: int) -> None:
+    assert refusal(frame(), segment(kind, b"\0\x20"), SCAN, CODED).reason == "structure"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (frame(bits=12), "coding"),
+        (frame(height=0), "coding"),  # told behind the first scan, by DNL
+        (frame(components=2), "coding"),
+        (frame(components=0), "coding"),
+        (frame(width=0), "structure"),
+        (segment(0xC0, frame()[4:] + b"\0"), "structure"),
+        (segment(0xC0, frame()[4:-1]), "structure"),
+        (segment(0xC0, frame()[4:9]), "structure"),
+        (frame() + frame(), "structure"),
+        (b"", "structure"),
+    ],
+)
+def test_a_frame_that_breaks_the_rules_is_refused(wrong: bytes, reason: str) -> None:
+    assert refusal(wrong, SCAN, CODED).reason == reason
+
+
+def test_a_photo_needs_a_scan_and_each_marker_its_first_byte() -> None:
+    assert refusal(frame()).reason == "structure"
+    assert refusal(frame()[1:], SCAN, CODED).numbers == {"offset": 2}
+
+
+def test_64_scans_are_the_most() -> None:
+    assert stripped(frame(), (SCAN + CODED) * 64).clean
+    assert refusal(frame(), (SCAN + CODED) * 65).reason == "structure"
+
+
+def test_a_segment_may_be_empty_but_not_less() -> None:
+    photo = stripped(segment(0xFE, b""), frame(), SCAN, CODED)
+    assert (photo.removed, photo.clean) == ({"comment"}, file(frame(), SCAN, CODED))
+    for length in (b"\0\0", b"\0\1"):
+        assert refusal(b"\xff\xfe" + length, frame(), SCAN, CODED).reason == "structure"
+
+
+@pytest.mark.parametrize("padding", [1, 2, 3])
+def test_padding_behind_a_scan_is_left_out(padding: int) -> None:
+    coded = CODED + b"\xff" * padding
+    assert stripped(frame(), SCAN, coded, SCAN, coded).clean == file(
+        frame(), SCAN, CODED, SCAN, CODED
+    )
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0", b"\0\0"])
+def test_only_ff_and_a_marker_end_a_scan(behind: bytes) -> None:
+    assert refusal(frame(), SCAN, b"\x12\xff\1" + behind + b"\x34").reason in {
+        *("structure", "cut_short"),
+    }
+    restarts = b"".join(b"\x12\xff" + bytes((marker,)) for marker in range(0xD0, 0xD8))
+    assert stripped(frame(), SCAN, restarts + CODED).clean == file(frame(), SCAN, restarts + CODED)
+
+
+@pytest.mark.parametrize("transform", [0, 1, 2])
+def test_of_an_adobe_segment_the_transform_alone_is_kept(transform: int) -> None:
+    sent = b"Adobe" + b"\0\x65\x80\0\0\0" + bytes((transform,))
+    ours = segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes((transform,)))
+    for behind in (b"", CANARY):
+        photo = stripped(segment(0xEE, sent + behind), frame(), SCAN, CODED)
+        assert photo.clean == file(ours, frame(), SCAN, CODED)
+        assert photo.removed == set()
+
+
+@pytest.mark.parametrize(
+    ("marker", "payload"),
+    [(0xEE, b"Adobe" + bytes(6)), (0xED, b"Adobe" + bytes(7)), (0xEF, b"Adobe" + bytes(7))],
+)
+def test_what_is_no_adobe_segment_goes_altogether(marker: int, payload: bytes) -> None:
+    photo = stripped(segment(marker, payload), frame(), SCAN, CODED)
+    assert (photo.clean, photo.removed) == (file(frame(), SCAN, CODED), {"application"})
+
+
+def test_a_thumbnail_in_jfif_is_left_out_and_said() -> None:
+    alone = b"JFIF\0\1\1\0\0\1\0\1\0\0"
+    for sent, removed in ((alone, set()), (alone[:-2] + b"\1\1rgb", {"thumbnail"})):
+        photo = stripped(segment(0xE0, sent), frame(), SCAN, CODED)
+        assert (photo.clean, photo.removed) == (
+            file(segment(0xE0, alone), frame(), SCAN, CODED),
+            removed,
+        )
+
+
+def test_every_record_of_iptc_is_searched_up_to_500() -> None:
+    def texts(records: int) -> list[str]:
+        body = b"".join(b"\x1c\2\x19\0\3%03d" % at for at in range(records))
+        sent = segment(0xED, b"Photoshop 3.0\0" + body)
+        return stripped(sent, frame(), SCAN, CODED).texts.pieces
+
+    assert texts(3) == ["000", "001", "002"]
+    assert len(texts(500)) == len(texts(600)) == 500
+
+
+def test_what_is_cut_short_says_how_long_it_is() -> None:
+    whole = file(segment(0xFE, CANARY), frame(), SCAN, CODED)
+    for end in range(2, len(whole)):
+        with pytest.raises(InspectionError) as caught:
+            jpeg.strip(whole[:end], LIMITS)
+        assert (caught.value.reason, caught.value.numbers) == ("cut_short", {"actual_bytes": end})
