@@ -224,6 +224,9 @@ def _renew(old: type, new: type) -> None:
     for key, value in vars(new).items():
         if isinstance(value, FunctionType | property | classmethod | staticmethod):
             setattr(old, key, value)
+        if isinstance(value, FunctionType) and "__class__" in value.__code__.co_freevars:
+            cell = value.__code__.co_freevars.index("__class__")  # what `super()` refers to
+            (value.__closure__ or ())[cell].cell_contents = old
 
 
 def _code(module: ModuleType) -> CodeType:

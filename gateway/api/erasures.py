@@ -45,7 +45,7 @@ class NewErasures(Given):
         min_length=1, max_length=1_000
     )
     reason: str = Field(max_length=500)
-    confirm: int
+    confirm: int = Field(strict=True)
 
 
 class ErasureView(BaseModel):
@@ -74,6 +74,20 @@ class ErasureList(BaseModel):
 
     open: int
     erasures: list[ErasureView]
+
+
+class RuleView(BaseModel):
+    """When erasures of a practice wait: from so many cases in a day (0: never), so long (0: on)."""
+
+    controller_id: str
+    second_person_from: int
+    delay_hours: int
+
+
+class OpenErasures(ErasureList):
+    """What waits or is under way, and the rules of the practices that one may see."""
+
+    rules: list[RuleView]
 
 
 @operations.add(
@@ -191,14 +205,23 @@ async def erase_many(request: web.Request, body: NewErasures) -> ErasureList:
     "GET",
     "/erasures",
     action=Action.ERASURE_VIEW,
-    answer=ErasureList,
+    answer=OpenErasures,
     errors=(ForbiddenError,),
 )
-async def list_open(request: web.Request) -> ErasureList:
-    """See what waits for a second person or is under way."""
-    return _list(
-        await context.services(request).instructions.open_requests(await context.actor(request))
+async def list_open(request: web.Request) -> OpenErasures:
+    """See what waits for a second person or is under way, and from when on it waits."""
+    found, practices = await context.services(request).instructions.open_requests(
+        await context.actor(request)
     )
+    rules = [
+        RuleView(
+            controller_id=each.id,
+            second_person_from=each.erasure_second_from,
+            delay_hours=each.erasure_delay_hours,
+        )
+        for each in practices
+    ]
+    return OpenErasures(**dict(_list(found)), rules=rules)
 
 
 @operations.add(

@@ -25,7 +25,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -126,12 +126,13 @@ class Manifest:
         """
         try:
             body = dict(json.loads(raw)["body"])
-            if body.pop("format") != FORMAT:
-                raise ValueError("another format")
+            if body.pop("format") != FORMAT or body["generation"] != path.parent.name:
+                raise ValueError("another format, or of another generation")
+            datetime.fromisoformat(body["at"])
             for name in ("data", "blobs", "keystore"):
                 body[name] = Part(**body[name])
             return cls(**body | {"log": LogState(**body["log"])})
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise BackupDamagedError(part=path) from None
 
 
@@ -178,7 +179,7 @@ class Generation:
     def blobs(self) -> Iterator[BlobEntry]:
         """The blobs that belong to it. Raises BackupDamagedError."""
         path = self.path(self.manifest.blobs)
-        with path.open("r", encoding="ascii") as file:
+        with path.open("r", encoding="ascii", errors="replace") as file:
             for line in file:
                 try:
                     sha256, size, blob_id = line.split()
@@ -221,7 +222,6 @@ class Place:
         """Make what is missing in a place that is marked. Raises PlaceUnusableError."""
         check_place(self.root)
         try:
-            self.root.chmod(0o700)
             self.generations.mkdir(mode=0o700, exist_ok=True)
             sync_directory(self.root)
         except OSError as error:
@@ -275,13 +275,19 @@ class Place:
         for generation in gone:
             await asyncio.to_thread(_remove, generation.directory)
         if gone:
-            named = {entry.blob_id for each in whole[-count:] for entry in each.blobs()}
-            store = self.store()
-            here = [stat.blob_id async for stat in store.list(Area.VAULT)]
-            for blob_id in here:
-                if blob_id not in named:
-                    await store.delete(Area.VAULT, blob_id)
+            await self._drop_blobs(whole[-count:])
         return [generation.id for generation in gone]
+
+    async def _drop_blobs(self, kept: Sequence[Generation]) -> None:
+        try:
+            named = {entry.blob_id for each in kept for entry in each.blobs()}
+        except (BackupDamagedError, OSError):
+            return  # which blobs it needs cannot be known: none goes
+        store = self.store()
+        here = [stat.blob_id async for stat in store.list(Area.VAULT)]
+        for blob_id in here:
+            if blob_id not in named:
+                await store.delete(Area.VAULT, blob_id)
 
     def remember_test(self, generation: str, at: datetime) -> None:
         """Note a trial that succeeded."""
@@ -302,6 +308,7 @@ def mark_place(directory: Path) -> None:
         raise PlaceUnusableError(place=directory, reason="no such directory")
     mark = directory / MARK
     try:
+        directory.chmod(0o700)
         if not mark.exists():
             replace_file(mark, b"kluis/place/1\n")
     except OSError as error:

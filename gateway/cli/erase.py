@@ -87,7 +87,8 @@ async def erase(
         if len(cases) > 1:
             body = {"cases": cases, "reason": reason, "confirm": int(expected)}
             asked = await client.post("erasures", body)
-            path = f"erasures/{asked['erasures'][-1]['request_id']}"
+            # Some may be under way since earlier: the newest request has the rest.
+            path = f"erasures/{max(each['request_id'] for each in asked['erasures'])}"
         else:
             path = f"cases/{cases[0]}/" + ("erasure" if file is None else f"files/{file}/erasure")
             await _ask(client, path, {"reason": reason, "confirm": expected})

@@ -176,7 +176,7 @@ class Failure:
     exit_code: int = FAILED
 
 
-def explain(error: BaseException) -> Failure:  # noqa: PLR0911 - one line for each tree
+def explain(error: BaseException) -> Failure:  # noqa: C901, PLR0911 - one line for each tree
     """Turn whatever ended a command into words; never a traceback.
 
     An error of no tree is a defect: it is named by its type and place alone, because its message

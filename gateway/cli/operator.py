@@ -135,10 +135,20 @@ async def client_list(data: options.Data = None, as_json: options.Json = False) 
     async with rooms_of(data) as rooms:
         found = await rooms.accounts.list_controllers()
     rows: list[dict[str, object]] = [
-        {"id": c.id, "name": c.name, "email": c.email, "created_at": c.created_at.isoformat()}
-        for c in found
+        {
+            "id": client.id,
+            "name": client.name,
+            "email": client.email,
+            "created_at": client.created_at.isoformat(),
+            "closed_at": client.closed_at and client.closed_at.isoformat(),
+            "erasure_second_from": client.erasure_second_from,
+            "erasure_delay_hours": client.erasure_delay_hours,
+        }
+        for client in found
     ]
-    _answer_rows(Output(as_json), ("id", "name", "email", "created_at"), rows)
+    limits = ("erasure_second_from", "erasure_delay_hours")
+    columns = ("id", "name", "email", "created_at", "closed_at", *limits)
+    _answer_rows(Output(as_json), columns, rows)
 
 
 async def user_add(

@@ -23,6 +23,7 @@ from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
 from gateway.privacy.reasons import Reasons, check_reason
 from storage import accounts, cases, erasures
+from storage.accounts import Controller
 from storage.database import Database
 from storage.erasures import Erasure
 
@@ -182,19 +183,35 @@ class Instructions:
         return erasure
 
     async def view_request(self, actor: Actor, request_id: str) -> Sequence[Erasure]:
-        """What was asked for at once, each with its certificate once there is one."""
+        """What was asked for at once, each with its certificate once there is one.
+
+        It is one look, whatever number of cases: its event names them.
+
+        Raises:
+            NotFoundError: There is no such request, or it is another practice's.
+        """
+        target = Target("erasure", request_id)
+        grant = await self._access.authorise(actor, Action.ERASURE_VIEW, target=target)
         asked = await self._of_request(request_id)
-        for case_id in {erasure.case_id for erasure in asked if erasure.case_id} or {request_id}:
-            await self._access.authorise(actor, Action.ERASURE_VIEW, case_id)
+        if not asked or actor.controller_id not in {None, asked[0].controller_id}:
+            await self._access.note(actor, Action.ERASURE_VIEW, refused=True, erasure=request_id)
+            raise NotFoundError
+        seen = [erasure.case_id for erasure in asked if erasure.case_id is not None]
+        await self._access.outcome(grant, controller_id=asked[0].controller_id, cases=seen)
         return asked
 
-    async def open_requests(self, actor: Actor) -> Sequence[Erasure]:
-        """What waits or is under way: of one's own practice; of all for a privacy officer."""
+    async def open_requests(self, actor: Actor) -> tuple[Sequence[Erasure], Sequence[Controller]]:
+        """What waits or is under way, and the practices whose rules apply: one's own, or all.
+
+        All is for a privacy officer.
+        """
         grant = await self._access.authorise(actor, Action.ERASURE_VIEW)
         async with self._main.reading() as connection:
             found = await erasures.pending(connection, actor.controller_id)
+            practices = await accounts.list_controllers(connection)
         await self._access.outcome(grant, erasures=[erasure.id for erasure in found])
-        return found
+        own = actor.controller_id
+        return found, [each for each in practices if own in {None, each.id}]
 
     async def _of_request(self, request_id: str) -> Sequence[Erasure]:
         async with self._main.reading() as connection:

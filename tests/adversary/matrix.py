@@ -44,7 +44,7 @@ FAULTS = {
     "KILL": "signal=KILL:when={}",
 }
 SEED = 5
-SAMPLE = 34  # points of one act and one fault
+SAMPLE = 28  # points of one act and one fault
 
 Point = tuple[str, int]
 

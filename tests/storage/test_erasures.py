@@ -103,3 +103,19 @@ async def test_erasures_share_a_puncture_that_goes_step_by_step(database: Databa
         assert (await erasures.get_puncture(connection, puncture.id)).finished_at == NOW
         assert len(await erasures.punctures_at(connection, "backed_up")) == 1
         assert await erasures.punctures_at(connection, "begun") == []
+
+
+async def test_a_practice_has_the_puncture_that_is_not_finished(database: Database) -> None:
+    north, south = await practice(database), await practice(database)
+    ended, begun = (
+        Puncture(new_id("puncture"), north.id, step, 1, 2, "rotation", "operator", NOW, at)
+        for step, at in (("destroyed", NOW), ("begun", None))
+    )
+    async with database.transaction() as tx:
+        await erasures.add_puncture(tx, ended)
+        await erasures.add_puncture(tx, begun)
+
+    async with database.reading() as connection:
+        assert await erasures.puncture_under_way(connection, north.id) == begun
+        assert await erasures.puncture_under_way(connection, south.id) is None
+        assert await erasures.unfinished_punctures(connection) == [begun]

@@ -194,3 +194,16 @@ async def test_the_ledger_keeps_the_first_entry_of_a_case(keystore: Database) ->
 
 def test_a_wrapped_key_is_silent_when_printed() -> None:
     assert "wrapped" not in repr(key())
+
+
+async def test_keys_are_counted_by_the_version_that_they_are_under(keystore: Database) -> None:
+    await move_to(keystore, 1)
+    for row in (key(1), key(1), key(None)):
+        await add(keystore, row)
+    await move_to(keystore, 2)
+    await add(keystore, key(2))
+
+    async with keystore.reading() as connection:
+        assert await keys.count_by_version(connection) == {(CONTROLLER, 1): 2, (CONTROLLER, 2): 1}
+        known = await keys.all_versions(connection)
+    assert [(each.version, each.state) for each in known] == [(1, "retiring"), (2, "current")]

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from storage.database import Database
 from storage.errors import LeaseLostError
-from storage.leases import Lease, acquire, hold, release
+from storage.leases import Lease, acquire, extend, hold, release
 from storage.schema import leases
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -119,3 +119,19 @@ async def test_of_many_who_come_at_once_exactly_one_gets_it(main_url: str) -> No
         assert await connection.scalar(select(func.count()).select_from(leases)) == 1
     for each in databases:
         await each.close()
+
+
+async def test_a_lease_that_is_held_lasts_for_as_long_as_its_holder_says(
+    database: Database,
+) -> None:
+    lease = await acquire(database, "watch", "a", LIFE, NOW)
+    other = await acquire(database, "sequencer", "a", LIFE, NOW)
+    assert lease
+    assert other
+    async with database.transaction() as tx:
+        await hold(tx, lease, NOW)
+        await extend(tx, lease, NOW + 3 * LIFE)
+
+    assert await acquire(database, "watch", "b", LIFE, NOW + 2 * LIFE) is None
+    assert await acquire(database, "sequencer", "b", LIFE, NOW + 2 * LIFE)
+    assert await acquire(database, "watch", "b", LIFE, NOW + 3 * LIFE)

@@ -52,3 +52,21 @@ async def test_a_node_that_signs_off_leaves_nothing(database: Database) -> None:
     assert await holding(database) == frozenset()
     async with database.reading() as connection:
         assert not await nodes.has_dropped(connection, "a", "practice", 1)
+
+
+async def test_nodes_with_other_keys_are_told_and_those_that_have_not_said(
+    database: Database,
+) -> None:
+    for node in ("a", "b", "c"):
+        await beat(database, node, 1)
+    async with database.transaction() as tx:
+        await nodes.use(tx, "a", "local/1")
+        await nodes.use(tx, "b", "local/2")
+
+    async def others(edition: str, hours: float = 0) -> frozenset[str]:
+        async with database.reading() as connection:
+            return await nodes.using_others(connection, edition, NOW + hours * HOUR)
+
+    assert await others("local/1") == {"b", "c"}
+    assert await others("local/2") == {"a", "c"}
+    assert await others("local/2", 1) == frozenset()

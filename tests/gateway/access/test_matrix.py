@@ -67,7 +67,7 @@ POST {API}/cases/-/erasure                              401 401 401 202 404 403 
 GET {API}/cases/-/erasure                               401 401 401 200 404 404 404 404 403 200 404
 POST {API}/erasures                                     401 401 401 202 404 404 404 404 403 404 404
 GET {API}/erasures                                      401 401 401 200 200 403 403 403 403 200 403
-GET {API}/erasures/*                                    401 401 401 200 404 404 404 404 403 200 404
+GET {API}/erasures/*                                    401 401 401 200 404 403 403 403 403 200 403
 POST {API}/erasures/*/approval                          401 401 401 202 404 404 404 404 403 404 404
 DELETE {API}/erasures/*                                 401 401 401 204 404 404 404 404 403 404 404
 """

@@ -21,7 +21,7 @@ from gateway.settings import load
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
 from storage.database import Database
-from tests.adversary.matrix_victim import set_up
+from tests.adversary.matrix_house import set_up
 from tests.gateway.cli.conftest import Kluis
 
 PASSPHRASE = "a passphrase for tests alone"

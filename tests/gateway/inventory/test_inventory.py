@@ -3,101 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from gateway.app import Rooms
 from gateway.inventory.tally import MOST, Fault, Tally
-from storage import files
 from storage.blobs import Area
-from storage.database import Database
-from tests.adversary.matrix_victim import Victim, add_dentist, rooms_of, set_up
 from tests.gateway.ground import SQLITE, logged
+from tests.gateway.inventory.conftest import Kept, change
 from tests.house import SCAN, House
-
-
-@dataclass(frozen=True)
-class Ids:
-    """What is in the house."""
-
-    practice: str
-    case: str
-    file: str
-    blob: str
-    draft: str
-    upload: str
-    part: str
-    erased: str
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A house with one of everything, in which nobody is at work."""
-
-    rooms: Rooms
-    ids: Ids
-
-    async def main(self, statement: str, **values: object) -> None:
-        await _execute(self.rooms.main, statement, values)
-
-    async def keys(self, statement: str, **values: object) -> None:
-        await _execute(self.rooms.keystore, statement, values)
-
-    def blob(self, area: Area, blob_id: str) -> Path:
-        return self.rooms.settings.data / "blobs" / area / blob_id[-2:] / blob_id
-
-
-@pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ids]:
-    """A directory to be copied, and what is in it."""
-    run = tmp_path_factory.mktemp("inventory") / "run"
-    with ThreadPoolExecutor(1) as thread:
-        return run, thread.submit(asyncio.run, _furnish(run)).result()
-
-
-async def _furnish(run: Path) -> Ids:
-    await set_up(run)
-    async with rooms_of(run) as rooms:
-        dentist = await add_dentist(rooms)
-        victim = Victim(rooms, dentist, {}, lambda **_: None)
-        full, draft, erased = [await victim.new_case() for _ in range(3)]
-        for case_id in (full, erased):
-            await victim.upload(case_id, 1)
-        await victim.inspect()
-        await victim.upload(draft, 2, of=3)
-        instructions = rooms.services.instructions
-        await instructions.erase_cases(dentist, [erased], "asked for it")
-        await rooms.heartbeat.beat()
-        await victim.erase()
-        await rooms.heartbeat.leave()
-        async with rooms.main.reading() as connection:
-            (file,) = await files.of_case(connection, full)
-            (upload,) = await files.of_case(connection, draft)
-            _, part = await files.parts_of(connection, upload.id)
-    return Ids(
-        practice=dentist.controller_id or "",
-        case=full,
-        file=file.id,
-        blob=file.blob_id or "",
-        draft=draft,
-        upload=upload.id,
-        part=part.blob_id,
-        erased=erased,
-    )
-
-
-@pytest.fixture
-async def kept(furnished: tuple[Path, Ids], tmp_path: Path) -> AsyncIterator[Kept]:
-    run, ids = furnished
-    shutil.copytree(run, tmp_path / "run")
-    async with rooms_of(tmp_path / "run") as rooms:
-        yield Kept(rooms, ids)
 
 
 async def take(rooms: Rooms) -> dict[str, Tally]:
@@ -142,7 +59,7 @@ async def test_a_house_at_work_is_explained_whole(house: House) -> None:
 @SQLITE
 async def test_an_inventory_is_an_event_before_and_after(house: House) -> None:
     await house.submitted_case()
-    await _execute(house.rooms.keystore, "DELETE FROM wrapped_keys WHERE under != ''", {})
+    await change(house.rooms.keystore, "DELETE FROM wrapped_keys WHERE under != ''", {})
 
     await faults(house.rooms)
 
@@ -416,9 +333,3 @@ def test_a_thousand_faults_are_counted_and_a_hundred_named() -> None:
         tally.add(Fault(f"case {number}", "wrong", "mend it"))
 
     assert (len(tally.faults), tally.unnamed) == (MOST, 1000 - MOST)
-
-
-async def _execute(database: Database, statement: str, values: dict[str, object]) -> None:
-    async with database.transaction() as tx:
-        changed = await tx.execute(text(statement), values)
-        assert changed.rowcount > 0

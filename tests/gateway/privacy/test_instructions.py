@@ -129,8 +129,14 @@ async def test_while_it_waits_everything_goes_on_until_a_colleague_approves(hous
     path = f"{API}/erasures/{request_id}"
     own = await house.dentist.ask("POST", f"{path}/approval", json={})
     assert refused(own, 422, "invalid_input")["field"] == "approval"
-    listed = (await house.officer.get(f"{API}/erasures"))["erasures"]
-    assert [erasure["case_id"] for erasure in listed] == [case_id, draft]
+    seen = await house.officer.get(f"{API}/erasures")
+    assert [erasure["case_id"] for erasure in seen["erasures"]] == [case_id, draft]
+    rule = {"controller_id": house.practice.id, "second_person_from": 1, "delay_hours": 24}
+    assert seen["rules"] == [rule]
+    _, foreign = await house.add_practice()
+    seen = await foreign.get(f"{API}/erasures")
+    assert seen["erasures"] == []
+    assert [each["second_person_from"] for each in seen["rules"]] == [10]
 
     approved = await colleague.post(f"{path}/approval", status=202)
     assert {erasure["step"] for erasure in approved["erasures"]} == {"frozen"}
