@@ -74,6 +74,9 @@ async def set_up_provider(settings: Settings, passphrase: str) -> None:
         ProviderUnavailableError: It cannot be reached, or does not let us in.
         InvalidInputError: A setting that it needs is missing or wrong.
     """
+    if settings.key_provider_before:
+        reason = "there is nothing yet that could be moved"
+        raise InvalidInputError(field="key_provider_before", reason=reason)
     if settings.key_provider == "local":
         begun = settings.keyring_path.exists()
         make = LocalKeyring.open if begun else LocalKeyring.init

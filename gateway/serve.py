@@ -153,7 +153,9 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.inspector.run())
             tasks.create_task(rooms.erasures.run())
             tasks.create_task(rooms.cosigning.run())
-            tasks.create_task(rooms.log_keys.run())
+            tasks.create_task(
+                rooms.log_keys.run(rooms.services.access, rooms.settings.log_key_days)
+            )
             tasks.create_task(rooms.reconciliation.run())
             tasks.create_task(rooms.retention.run())
             tasks.create_task(rooms.schedule.run())

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     log_origin: str = Field(
         "kluis.local/log", description="name of the access log in its checkpoints; set before init"
     )
+    log_key_days: float = Field(
+        30.0, gt=0, description="days that a replaced log key goes on signing beside the new one"
+    )
     witnesses: Several = Field(
         (), description="who cosigns the log's checkpoints, each as VERIFIER_KEY ADDRESS"
     )

@@ -9,20 +9,27 @@ checkpoint that both sign says that they are of one log.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import structlog
 
+from gateway.access.actors import system
+from gateway.access.grants import Access, Target
+from gateway.access.policy import Action
+from gateway.errors import GatewayError
 from gateway.settings import Settings
 from keys.errors import KeysError, SignatureError, UnknownSigningKeyError
 from keys.providers import KeyProvider
-from keys.providers.successor import AdoptingProvider, signing_seeds
+from keys.providers.successor import AdoptingProvider, Successor, signing_seeds
 from keys.secret import SecretKey
 from keys.signing import LOG_BEFORE, SigningKey, Verifiers
 from storage.durable import replace_file
 
 REFRESH_SECONDS = 30.0
+DAY = 86400
 
 log = structlog.get_logger()
 
@@ -49,14 +56,32 @@ class LogKeys:
             seeds.append((await self._provider.signing_key(LOG_BEFORE)).seed)
         self._signers = tuple(SigningKey(self.origin, seed) for seed in seeds)
 
-    async def run(self) -> None:
-        """Refresh until cancelled."""
+    async def run(self, access: Access, days: float) -> None:
+        """Tend the keys until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.refresh()
-            except (KeysError, OSError) as error:
+                await self.tend(access, days)
+            except (GatewayError, KeysError, OSError) as error:
                 log.warning("signing_keys_not_read", error=type(error).__name__)
+
+    async def tend(self, access: Access, days: float) -> None:
+        """Refresh, and end the key before this one once both have signed for so many days.
+
+        Raises:
+            KeysError, OSError: As KeyProvider.signing_key.
+            UnavailableError: The event cannot be written, so nothing was ended.
+        """
+        await self.refresh()
+        # Written when the new key was published; a copy is younger, so nothing ends too early.
+        age = time.time() - self._path.stat().st_mtime
+        if len(self._signers) == 1 or age < days * DAY or isinstance(self._provider, Successor):
+            return
+        target = Target("key", "log")
+        grant = await access.authorise(system("rotation"), Action.KEY_ROTATE, target=target)
+        await end_log_key(cast(AdoptingProvider, self._provider))
+        await access.outcome(grant, ended=True)
+        await self.refresh()
 
     def sign(self, text: str) -> str:
         """Return the note with a signature of each key in force."""

@@ -39,10 +39,10 @@ TESTS = {  # of each module; the shortest first
     "photos.jpeg": ("jpeg", "image_texts"),
     "photos.png": ("png", "image_texts"),
     "photos.exif": ("exif", "image_texts"),
-    "photos.photo": ("image_texts", "image_colour"),
+    "photos.photo": ("photo",),
     "photos.tail": ("image_tail",),
     "photos.colour": ("colour",),
-    "photos.bmff": ("bmff",),
+    "photos.bmff": ("bmff", "image_boxes"),
     "photos.heic": ("heic", "image_heic"),
     "texts": ("image_texts",),
 }

@@ -66,11 +66,8 @@ class SecondPerson:
             if not self._needed:
                 return None
             raise InvalidInputError(field="second", reason=f"this takes a second person: {wanted}")
-        async with self._main.reading() as connection:
-            account = await accounts.find_account(connection, given.email.strip().lower())
-        known = account.password_hash if account else None
-        right = await self._passwords.verify(known, given.password)
-        if account is None or not right or account.disabled_at is not None:
+        account, right = await self._find(given)
+        if account is None or not right:
             who = first if account is None else _as(first, account)
             await self._note(who, first, action, refused=True)
             raise LoginFailedError(field="second")
@@ -81,6 +78,14 @@ class SecondPerson:
             raise InvalidInputError(field="second", reason=reason)
         await self._note(second, first, action, refused=False)
         return account
+
+    async def _find(self, given: Credentials) -> tuple[Account | None, bool]:
+        """Whose the address is, and whether the password is theirs and good."""
+        async with self._main.reading() as connection:
+            account = await accounts.find_account(connection, given.email.strip().lower())
+        known = account.password_hash if account else None
+        right = await self._passwords.verify(known, given.password)
+        return account, right and account is not None and account.disabled_at is None
 
     async def _note(self, who: Actor, first: Actor, action: Action, *, refused: bool) -> None:
         await self._access.note(

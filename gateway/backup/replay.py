@@ -147,8 +147,9 @@ class Replay:
         current = {r["controller_id"]: r["version"] for r in versions if r["state"] == "current"}
         for row in versions:
             place = (row["controller_id"], row["version"])
-            if row["state"] == "retiring" and place not in under_way:
-                await self._move_on(*place, current[row["controller_id"]])
+            new = current.get(row["controller_id"])
+            if row["state"] == "retiring" and place not in under_way and new is not None:
+                await self._move_on(*place, new)
 
     async def _move_on(self, controller_id: str, old: int, new: int) -> None:
         """Its own puncture is not in this back-up: whatever is left on the version moves on."""
@@ -166,15 +167,8 @@ class Replay:
 
     async def _cases(self, held: Mapping[str, frozenset[int]]) -> None:
         keys = await self._case_keys()
-        ending = {
-            row.case_id: row.step
-            for row in await self.main.execute(
-                select(erasures.c.case_id, erasures.c.step).where(
-                    erasures.c.kind == "case",
-                    erasures.c.step.not_in(["done", "waiting", "withdrawn"]),
-                )
-            )
-        }
+        under_way = (erasures.c.kind == "case") & erasures.c.step.not_in(IDLE)
+        ending = set(await self.main.scalars(select(erasures.c.case_id).where(under_way)))
         living = await self.main.execute(select(case_table).where(case_table.c.state != "erased"))
         for case in every(Case, living):
             entry = self.ledger.get(f"{case.controller_id}/{case.id}")

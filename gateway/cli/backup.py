@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.backup.errors import NoPlaceError
+from gateway.backup.errors import BackupError, NoPlaceError
 from gateway.cli import options
 from gateway.cli.errors import FAILED, UsageError
 from gateway.cli.operator import first_line, rooms_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.access.second import Credentials
     from gateway.backup.place import Place
     from gateway.backup.restoring import Restored
+    from gateway.backup.sources import Sources
 
 app = typer.Typer(name="backup", help="Back-ups: write, list and try them.")
 
@@ -271,7 +272,7 @@ async def restore(
     second = _second(settings, officer, from_stdin=password_stdin)
     secret = passphrase(settings, new=True)
     async with house_of(settings, sources) as house:
-        total = sum(each.size for each in sources.places[0].newest(generation).blobs())
+        total = _bytes_of(sources)
         with _bar(out, "checked", total) as advanced:
             found = await examine(sources, house, advanced, accept_losses=accept_losses)
         with _bar(out, "restored", total) as advanced:
@@ -341,6 +342,16 @@ def _second(settings: Settings, officer: str | None, *, from_stdin: bool) -> Cre
         return None
     password = first_line() if from_stdin else ask_secret("password", new=False)
     return Credentials(officer, password)
+
+
+def _bytes_of(sources: Sources) -> int:
+    """About how much is read; what is wrong with a place is for the restore to say."""
+    most = 0
+    for place in sources.places:
+        with suppress(BackupError, OSError):
+            newest = place.newest(sources.generation)
+            most = max(most, sum(each.size for each in newest.blobs()))
+    return most
 
 
 @contextmanager

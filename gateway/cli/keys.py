@@ -113,10 +113,10 @@ _NOT_ENDED = Words(
     "De vorige logsleutel tekent nog naast de nieuwe: beëindig die eerst, met --end.",
 )
 _NEW_LOG_KEY = Words(
-    "The log has a new key, and both sign:\n{key}\nGive {path} to whoever checks the log; once they"
-    " all have it, end the old key: kluis keys rotate-signing log --end",
+    "The log has a new key, and both sign:\n{key}\nGive {path} to whoever checks the log. The"
+    " old key ends after {days:g} days, or by: kluis keys rotate-signing log --end",
     "Het logboek heeft een nieuwe sleutel, en beide tekenen:\n{key}\nGeef {path} aan wie het"
-    " logboek controleert; als allen het hebben, beëindig de oude:"
+    " logboek controleert. De oude eindigt na {days:g} dagen, of met:"
     " kluis keys rotate-signing log --end",
 )
 _NEW_CERTIFICATE_KEY = Words(
@@ -238,10 +238,13 @@ async def rotate_signing(
             raise UsageError("key", _NOT_ENDED)
         await access.outcome(grant, ended=end)
         path = settings.log_key_path if key == "log" else settings.certificate_key_path
+        days = settings.log_key_days
     lines = path.read_text("utf-8").split()
     shown = _ENDED if end else _NEW_LOG_KEY if key == "log" else _NEW_CERTIFICATE_KEY
     out = Output(as_json)
-    out.answer({"key": lines[0], "earlier": lines[1:]}, shown.say(path=path, key=lines[0]))
+    out.answer(
+        {"key": lines[0], "earlier": lines[1:]}, shown.say(path=path, key=lines[0], days=days)
+    )
 
 
 async def rotate_root(

@@ -115,14 +115,10 @@ def body(
         "second_by": erasure.second_by,
         "reason": erasure.reason,
         "ground": GROUNDS[erasure.kind],
-        "files": gone.get("files", []),
-        "records": gone.get("records", []),
-        **({"cases": gone["cases"]} if "cases" in gone else {}),
+        **_gone(gone),
         "key": {
             "provider": destroyed_by,
-            "destroyed_version": puncture.old_version,
-            **({"also_destroyed": gone["also_destroyed"]} if "also_destroyed" in gone else {}),
-            "destroyed_at": puncture.finished_at.isoformat() if puncture.finished_at else None,
+            **_destroyed(puncture, gone),
             "self_test": SELF_TESTS[erasure.kind],
             "versions_left": list(living_versions),
         },
@@ -130,6 +126,17 @@ def body(
         "not_covered": [COPIES.format(residual=provider.residual), *NOT_COVERED[erasure.kind]],
         "erased_at": erased_at,
     }
+
+
+def _gone(gone: Mapping[str, Any]) -> Mapping[str, Any]:
+    listed = {"files": gone.get("files", []), "records": gone.get("records", [])}
+    return listed | ({"cases": gone["cases"]} if "cases" in gone else {})
+
+
+def _destroyed(puncture: Puncture, gone: Mapping[str, Any]) -> Mapping[str, Any]:
+    at = puncture.finished_at.isoformat() if puncture.finished_at else None
+    one = {"destroyed_version": puncture.old_version, "destroyed_at": at}
+    return one | ({"also_destroyed": gone["also_destroyed"]} if "also_destroyed" in gone else {})
 
 
 def certificate(

@@ -19,6 +19,7 @@ from gateway.errors import InvalidInputError
 from gateway.ids import new_id, now
 from gateway.privacy.reasons import check_reason
 from storage import accounts, cases, erasures
+from storage.accounts import Account
 from storage.database import Database
 from storage.erasures import Erasure
 
@@ -62,20 +63,7 @@ class Closing:
         second = await self._second.agree(
             actor, Action.CONTROLLER_ERASE, given, Role.PRIVACY_OFFICER
         )
-        asked_id = new_id()
-        asked = Erasure(
-            id=asked_id,
-            request_id=asked_id,
-            kind="client",
-            controller_id=controller_id,
-            case_id=None,
-            step="frozen",
-            requested_by=actor.id,
-            requested_at=now(),
-            reason=reason,
-            key_id=controller_id,
-            second_by=None if second is None else second.id,
-        )
+        asked = _asked(actor, controller_id, reason, second)
         async with self._main.transaction() as tx:
             # Who begins a case holds this row as well: none slips in behind.
             await accounts.lock_controller(tx, controller_id)
@@ -85,10 +73,10 @@ class Closing:
             count = await self._erase_cases(tx, asked)
             await accounts.close_controller(tx, controller_id, now())
             await self._access.outcome_in(
-                tx, grant, target, controller_id=controller_id, cases=count, erasure=asked_id
+                tx, grant, target, controller_id=controller_id, cases=count, erasure=asked.id
             )
         self._requested()
-        return asked_id
+        return asked.id
 
     @staticmethod
     async def _erase_cases(tx: AsyncConnection, asked: Erasure) -> int:
@@ -111,3 +99,21 @@ class Closing:
         async with self._main.reading() as connection:
             found = await erasures.of_request(connection, request_id)
         return found if all(erasure.step == "done" for erasure in found) else None
+
+
+def _asked(actor: Actor, controller_id: str, reason: str, second: Account | None) -> Erasure:
+    """The end of a client: the key that must open nothing afterwards is its index key."""
+    asked_id = new_id()
+    return Erasure(
+        id=asked_id,
+        request_id=asked_id,
+        kind="client",
+        controller_id=controller_id,
+        case_id=None,
+        step="frozen",
+        requested_by=actor.id,
+        requested_at=now(),
+        reason=reason,
+        key_id=controller_id,
+        second_by=None if second is None else second.id,
+    )

@@ -174,5 +174,5 @@ def strikes(ground: Ground, act: str, fault: str) -> None:
     chosen = sample(points, act, fault)
     wrong = [line for point in chosen for line in ground.strike(act, point, fault)]
     print(f"{act}: {fault} at {len(chosen)} of {len(points)} calls")  # noqa: T201
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert repeated(ground.nonces) == []

@@ -19,6 +19,7 @@ from tests.house import PASSPHRASE, open_house
 from tests.openbao import BaoMount
 
 STEPS = 20  # a rotation takes more than this; a test that stopped early would not notice
+SIGNING_STEPS = 5
 
 
 async def opens_whole(settings: Settings) -> int:
@@ -124,3 +125,20 @@ async def test_a_kill_at_any_durable_step_of_a_new_root_key_leaves_a_keyring_tha
     print(f"killed at each of {kills} durable steps")  # noqa: T201
     assert kills >= STEPS / 2
     assert b"succession" not in settings.keyring_path.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["sqlite"])
+async def test_a_kill_at_any_durable_step_of_a_new_signing_key_leaves_one_that_is_published(
+    settings: Settings,
+) -> None:
+    first = settings.certificate_key_path.read_text().split()
+    async with victim(settings) as server:
+        kills = await kill_at_each_step(server, "keys", "rotate-signing", "certificate")
+
+    assert kills >= SIGNING_STEPS
+    lines = settings.certificate_key_path.read_text().split()
+    keyring = LocalKeyring.open(settings.keyring_path, PASSPHRASE)
+    assert (await keyring.signing_key("certificate")).verifier == lines[0]
+    assert lines[-1:] == first
+    assert len(set(lines)) == len(lines)

@@ -89,6 +89,7 @@ async def test_a_directory_that_is_not_set_up_is_said_to_be_none(remote: Setting
         ({"openbao_role_id": ""}, "openbao_role_id"),
         ({"openbao_secret_id_file": None}, "openbao_secret_id_file"),
         ({"key_provider": "pkcs11"}, "pkcs11_module"),
+        ({"key_provider_before": "local"}, "key_provider_before"),
         ({"key_provider": "pkcs11", "pkcs11_module": Path("x.so")}, "pkcs11_token"),
     ],
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 import pytest
 
 from gateway.audit.certificate import CertificateError, check
-from gateway.signingkeys import LogKeys, end_log_key, public_keys, renew_signing_key
-from keys.errors import SignatureError
+from gateway.signingkeys import DAY, LogKeys, end_log_key, public_keys, renew_signing_key
+from keys.errors import SignatureError, UnknownSigningKeyError
 from keys.providers.local import LocalKeyring
 from keys.providers.successor import AdoptingProvider
 from keys.signing import Verifiers
 from storage.accesslog.checkpoint import Head
 from storage.accesslog.verify import verify
-from tests.gateway.ground import SQLITE
+from tests.gateway.ground import SQLITE, logged
 from tests.house import API, PASSPHRASE, House
 
 TEXT = "kluis.local/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
@@ -87,6 +88,27 @@ async def test_the_log_is_signed_by_both_keys_until_the_old_one_is_ended(house: 
     head = Head.read(settings.log_head_path)
     assert (await verify(house.rooms.main, both.open_note, head)).ok
     assert not (await verify(house.rooms.main, new.open_note, head)).ok
+
+
+@SQLITE
+async def test_the_old_key_of_the_log_ends_by_itself_when_its_days_are_over(house: House) -> None:
+    path, access = house.settings.log_key_path, house.rooms.services.access
+    old = public_keys(path)
+    await renew_signing_key(house.settings, provider(house), "log")
+    await house.rooms.log_keys.tend(access, 30)
+    assert old.open_note(house.rooms.log_keys.sign(TEXT)) == TEXT
+
+    published = path.stat().st_mtime - 31 * DAY
+    os.utime(path, (published, published))
+    await house.rooms.log_keys.tend(access, 30)
+
+    with pytest.raises(SignatureError):
+        old.open_note(house.rooms.log_keys.sign(TEXT))
+    with pytest.raises(UnknownSigningKeyError):
+        await house.rooms.provider.signing_key("log-before")
+    ends = [each for each in await logged(house, "key.rotate") if each["user"]["role"] == "system"]
+    assert [each["event"]["stage"] for each in ends] == ["authorised", "outcome"]
+    await house.rooms.log_keys.tend(access, 30)
 
 
 @SQLITE

@@ -89,7 +89,8 @@ def verified_body(certificate: Any, keys: tuple[PublicKey, PublicKey]) -> Any:
 
     record = json.loads(place["record"])
     assert record["event"]["detail"]["certificate_sha256"] == hashlib.sha256(text).hexdigest()
-    assert record["object"]["case_id"] == body["case_id"]
+    assert record["object"].get("case_id") == body["case_id"]
+    assert record["object"]["controller_id"] == body["controller_id"]
     salt = base64.b64decode(place["salt"], validate=True)
     commitment = hmac.digest(salt, place["record"].encode(), "sha256")
     origin, size, root = _opened_note(place["checkpoint"], log)

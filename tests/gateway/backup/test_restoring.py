@@ -89,7 +89,9 @@ async def test_a_restored_old_back_up_never_shows_an_erased_case(ground: Ground)
         assert (await again.get(f"{API}/cases/{erased}"))["state"] == "erased"
         assert (await again.get(f"{API}/cases/{kept}"))["patient"]["name"]
         blobs = [stat async for stat in rooms.blobs.list(Area.VAULT)]
+        looked_at = await rooms.inventory.take(lambda _: None)
     assert len(blobs) == 1
+    assert not [fault for tally in looked_at for fault in tally.faults]
 
 
 @SQLITE

@@ -138,6 +138,8 @@ def test_keys_that_sign_are_replaced_and_listed_newest_first(kluis: Kluis, data:
 
     assert ran["earlier"] == old
     assert (data / "certificate.pub").read_text().split() == [ran["key"], *old]
+    told = kluis("keys", "rotate-signing", "certificate", "--data", data)
+    assert str(data / "certificate.pub") in told.out
     begun = kluis("keys", "rotate-signing", "log", "--data", data, "--json")
     again = kluis("keys", "rotate-signing", "log", "--data", data, "--json")
     ended = kluis("keys", "rotate-signing", "log", "--end", "--data", data, "--json")

@@ -244,6 +244,12 @@ def test_a_long_size_is_read(size: int) -> None:
     assert (second.body, second.start) == (b"x", 100 + size + 8)
 
 
+@pytest.mark.parametrize("size", [15, 1 << 56 | 16, 1 << 63 | 16])
+def test_a_long_size_counts_in_all_of_its_bytes(size: int) -> None:
+    with pytest.raises(UnreadablePhotoError):
+        list(boxes(Box(b"", struct.pack(">I4sQ", 1, b"free", size), 0)))
+
+
 def test_only_the_box_of_content_may_go_to_the_end() -> None:
     (one,) = boxes(Box(b"", bytes(4) + b"mdat" + b"content", 0))
     assert (one.body, one.start) == (b"content", 8)

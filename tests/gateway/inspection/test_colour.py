@@ -50,6 +50,9 @@ def para(function: int, *values: float) -> bytes:
         (para(3, 2.0, -1.0, 0.25, 0.25, 0.25), 0.125),  # no power of what is below 0
         (para(3, 2.0, -1.0, 0.5, 0.25, 0.25), 0.0),
         (para(1, 2.0, 1.0, 0.0), math.inf),
+        (para(1, 2.0), math.inf),
+        (para(256, 2.0), math.inf),
+        (curv(256, count=0x0100_0001), math.inf),
         (para(3, 2.0), math.inf),
         (para(0, 2.0, 1.0), math.inf),
         (para(0), math.inf),
@@ -63,7 +66,7 @@ def para(function: int, *values: float) -> bytes:
     ],
 )
 def test_the_middle_of_a_curve_is_computed_from_its_numbers(tag: bytes, middle: float) -> None:
-    assert colour._middle(tag) == pytest.approx(middle, abs=1e-4)
+    assert colour._middle(tag) == pytest.approx(middle, abs=1e-6)
 
 
 def test_a_place_of_a_colour_has_three_numbers() -> None:
@@ -92,6 +95,9 @@ def test_tags_are_where_the_table_says() -> None:
     assert colour._tags(profile(*tags.items(), (b"aaaa", b"again"))) == {}
     assert colour._tags(profile(*tags.items(), (b"A2B0", b""))) == {}
     assert colour._tags(whole.replace(b"acsp", b"acsq")) == {}
+    at = whole.index(b"bbbb") + 8
+    huge = whole[:at] + b"\1\0\0\0" + whole[at + 4 :]
+    assert colour._tags(huge) == {}
 
 
 def test_a_table_has_64_tags_and_no_half_ones() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.inspection.errors import InspectionError
-from gateway.inspection.photos import jpeg
+from gateway.inspection.photos import colour, jpeg
+from gateway.inspection.photos.exif import orientation_alone
 from gateway.inspection.photos.photo import Photo
 from gateway.inspection.report import Limits
 from tests.scans import CANARY, segment
@@ -160,3 +161,54 @@ def test_what_is_cut_short_says_how_long_it_is() -> None:
         with pytest.raises(InspectionError) as caught:
             jpeg.strip(whole[:end], LIMITS)
         assert (caught.value.reason, caught.value.numbers) == ("cut_short", {"actual_bytes": end})
+
+
+P3 = colour.profile("display_p3")
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_profile_is_put_together_and_written_anew(pieces: int) -> None:
+    step = -(-len(P3) // pieces)
+    sent = [
+        segment(0xE2, b"ICC_PROFILE\0" + bytes((at + 1, pieces)) + P3[at * step :][:step])
+        for at in range(pieces)
+    ]
+    photo = stripped(*sent, frame(), SCAN, CODED)
+    ours = segment(0xE2, b"ICC_PROFILE\0\1\1" + P3)
+    assert (photo.clean, photo.removed) == (file(ours, frame(), SCAN, CODED), set())
+    other = stripped(*(one.replace(b"ICC_", b"ICX_") for one in sent), frame(), SCAN, CODED)
+    assert (other.clean, other.removed) == (file(frame(), SCAN, CODED), {"application"})
+    elsewhere = stripped(*(b"\xff\xe3" + one[2:] for one in sent), frame(), SCAN, CODED)
+    assert (elsewhere.clean, elsewhere.space) == (file(frame(), SCAN, CODED), "srgb")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_exif_the_orientation_alone_is_kept(orientation: int) -> None:
+    sent = segment(0xE1, b"Exif\0\0" + orientation_alone(orientation))
+    photo = stripped(sent, frame(), SCAN, CODED)
+    kept = [sent] if orientation != 1 else []
+    assert (photo.clean, photo.removed) == (file(*kept, frame(), SCAN, CODED), {"exif"})
+    other = stripped(b"\xff\xe3" + sent[2:], frame(), SCAN, CODED)
+    assert (other.clean, other.removed) == (file(frame(), SCAN, CODED), {"application"})
+
+
+@pytest.mark.parametrize("block_bytes", [*range(1, 9), 1 << 18])
+def test_where_a_scan_ends_is_seen_in_blocks_of_any_size(
+    block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jpeg, "_BLOCK_BYTES", block_bytes)
+    for coded in (b"\x12\x34", CODED, b"", b"\xff\0" * 5, b"\1\xff\xd3\2"):
+        for before in (b"", b"\x11"):
+            scan = SCAN + before + coded
+            assert stripped(frame(), scan, scan).clean == file(frame(), scan, scan)
+
+
+def test_16_384_segments_are_the_most() -> None:
+    empty = segment(0xFE, b"")
+    assert stripped(empty * 16_381, frame(), SCAN, CODED).removed == {"comment"}
+    assert refusal(empty * 16_382, frame(), SCAN, CODED).reason == "structure"
+
+
+def test_a_size_is_read_in_two_bytes() -> None:
+    photo = stripped(frame(width=0x0203, height=0x0405), SCAN, CODED)
+    assert (photo.width_px, photo.height_px) == (0x0203, 0x0405)

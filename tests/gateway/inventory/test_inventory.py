@@ -96,6 +96,10 @@ async def _destroy_the_current_version(kept: Kept) -> None:
     await kept.rooms.keyring.destroy(kept.ids.practice, 2)
 
 
+async def _forget_a_version(kept: Kept) -> None:
+    await kept.keys("UPDATE controller_versions SET version = 3 WHERE version = 2")
+
+
 PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "case key gone": (
         lambda k: k.keys(
@@ -242,12 +246,13 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
         },
     ),
     "version unknown to the keystore": (
-        lambda k: k.rooms.keyring.create(k.ids.practice, 9),
+        _forget_a_version,
         {
             (
                 "practice {practice}",
-                "version 9 is in the provider, and the keystore does not know it",
-            )
+                "version 2 is in the provider, and the keystore does not know it",
+            ),
+            ("practice {practice}", "version 3 is current, and the provider does not have it"),
         },
     ),
     "version that is on its way nowhere": (
@@ -333,3 +338,9 @@ def test_a_thousand_faults_are_counted_and_a_hundred_named() -> None:
         tally.add(Fault(f"case {number}", "wrong", "mend it"))
 
     assert (len(tally.faults), tally.unnamed) == (MOST, 1000 - MOST)
+
+
+async def test_a_version_that_was_made_and_not_used_is_no_fault(kept: Kept) -> None:
+    await kept.rooms.keyring.create(kept.ids.practice, 3)
+
+    assert await faults(kept.rooms) == []

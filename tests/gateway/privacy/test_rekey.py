@@ -8,6 +8,8 @@ import pytest
 
 from gateway.privacy import rekey
 from gateway.privacy.casekeys import CaseKeys, OpenCase
+from keys.context import Purpose
+from storage import keystore
 from tests.gateway.ground import SQLITE, refused
 from tests.house import API, PATIENT, SCAN, Answer, House
 
@@ -68,6 +70,25 @@ async def test_two_corrections_in_one_moment_both_count(
 
     assert len(made) == 3
     assert (await house.dentist.get(f"{API}/cases/{case_id}"))["patient"] == RIGHT
+
+
+async def test_a_key_that_an_erasure_took_away_in_that_moment_is_not_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = await house.dentist.new_case()
+    scan = await house.dentist.upload(case_id, SCAN)
+    made: list[str] = []
+
+    async def take_away(time: int) -> None:
+        if time == 1:
+            async with house.rooms.keystore.transaction() as tx:
+                await keystore.remove(tx, Purpose.CASE_KEY, made[0])
+
+    made = meanwhile(monkeypatch, take_away)
+    assert (await correct(house, case_id)).status == 202
+
+    assert len(made) == 2
+    assert len(await house.dentist.download(case_id, scan["id"])) == len(SCAN)
 
 
 async def test_a_case_that_is_frozen_in_that_moment_is_left_to_its_erasure(
