@@ -56,7 +56,7 @@ fuzz: develop ## coverage-guided fuzzing of every reader, FUZZ_SECONDS each, two
 crash: develop ## the whole crash matrix: every call that makes something durable, times every fault (an hour)
 	KLUIS_CRASH=all $(BIN)/pytest -n $(JOBS) --dist loadfile -rP tests/adversary/test_matrix_*.py
 
-mutants: develop ## changed readers that the tests must notice (takes an hour)
+mutants: develop ## changed readers that the tests must notice (takes half an hour)
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 bench-inspect: $(PEERS)/.installed ## inspection against trimesh, VTK, MeshLib, Open3D, PyMeshLab, piexif

@@ -104,6 +104,7 @@ def _pass_of(x: int, y: int) -> str:
         (chunk(b"IHDR", bytes(12)), "structure"),
         (chunk(b"IHDR", HEAD[8:21] + b"\0"), "structure"),
         (GAMMA := chunk(b"gAMA", bytes(4)), "structure"),
+        (chunk(b"tEXt", HEAD[8:21]), "structure"),
     ],
 )
 def test_a_header_that_breaks_the_rules_is_refused(head: bytes, reason: str) -> None:
