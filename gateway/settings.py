@@ -208,6 +208,11 @@ class Settings(BaseSettings):
         return self.data / "reserve"
 
     @property
+    def places_path(self) -> Path:
+        """Which directories were made places of back-ups, by absolute path."""
+        return self.data / "places.json"
+
+    @property
     def keyring_path(self) -> Path:
         """The local keyring's file."""
         return self.data / "keyring.json"

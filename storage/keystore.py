@@ -55,12 +55,21 @@ async def record_version(tx: AsyncConnection, version: ControllerVersion) -> Non
 
 
 async def make_current(tx: AsyncConnection, controller_id: str, version: int) -> None:
-    """From here on keys are written under this version alone; older ones retire."""
+    """From here on keys are written under this version alone; older ones retire. Idempotent.
+
+    Only a version that is being created comes forward. Whoever was held up for so long that the
+    key has moved on since changes nothing: a destroyed version is never current again.
+    """
     of_controller = controller_versions.c.controller_id == controller_id
+    rows = select(controller_versions).where(of_controller).with_for_update()
+    known = every(ControllerVersion, await tx.execute(rows))
+    if max(known, key=lambda each: each.version) != next(
+        (each for each in known if each.version == version and each.state == "creating"), None
+    ):
+        return
     await tx.execute(
         update(controller_versions)
         .where(of_controller, controller_versions.c.state == "current")
-        .where(controller_versions.c.version != version)
         .values(state="retiring")
     )
     await tx.execute(

@@ -116,6 +116,20 @@ class KeystoreTooOldError(BackupError):
     )
 
 
+class KeystoreBehindError(BackupError):
+    """A generation is followed by its keystore, so an older one is of another time."""
+
+    code = "backup_keystore_behind"
+    en = (
+        "The keystore in {place} is older than the data. Give the newest keystore with --from, or"
+        " --accept-losses: then what came in between is lost."
+    )
+    nl = (
+        "De sleutelkast in {place} is ouder dan de gegevens. Geef de nieuwste met --from, of"
+        " --accept-losses: wat er tussenin kwam is dan verloren."
+    )
+
+
 class LogContradictsError(BackupError):
     """The log of the back-up is not the beginning of the log that was published."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access
@@ -13,16 +13,21 @@ from keys.recovery import RecoveryKey
 
 
 async def change_recovery_key(
-    actor: Actor, access: Access, people: SecondPerson, places: Places, given: Credentials | None
-) -> tuple[RecoveryKey, Sequence[str]]:
+    actor: Actor,
+    access: Access,
+    people: SecondPerson,
+    places: Places,
+    given: Credentials | None,
+    show: Callable[[RecoveryKey], None],
+) -> Sequence[str]:
     """Make a pair, and seal keystore and keys to it at every place.
 
-    Generations of the data from before open with the words from before. *A crash* leaves a pair
-    whose words nobody has; the next call replaces it.
+    Generations of the data from before open with the words from before. `show` is called first:
+    nothing is sealed to words that nobody has seen. *A crash* after it leaves some places sealed
+    to the one pair and some to the other; the next call replaces both.
 
     Returns:
-        The pair, to be shown now or never; and the places that still have what only the old words
-        open.
+        The places that still have what only the old words open.
 
     Raises:
         InvalidInputError, LoginFailedError: The second person, a privacy officer.
@@ -31,6 +36,7 @@ async def change_recovery_key(
     grant = await access.authorise(actor, action)
     agreed = await people.agree(actor, action, given, Role.PRIVACY_OFFICER)
     recovery = RecoveryKey.generate()
+    show(recovery)
     places.keep_recovery_key(recovery)
     failed = {*(await places.renew()).failed, *(await places.renew_keys()).failed}
     await access.outcome(
@@ -39,4 +45,4 @@ async def change_recovery_key(
         second="" if agreed is None else agreed.id,
         failed=sorted(failed),
     )
-    return recovery, sorted(failed)
+    return sorted(failed)

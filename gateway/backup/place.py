@@ -325,7 +325,7 @@ def check_place(directory: Path) -> None:
         PlaceUnusableError: It is not there, or not marked.
     """
     if not (directory / MARK).is_file():
-        reason = "not mounted, or never used: `kluis backup` marks a place"
+        reason = f"not mounted, or new: `kluis backup` marks a place once; else make {MARK} in it"
         raise PlaceUnusableError(place=directory, reason=reason)
 
 

@@ -81,10 +81,25 @@ class Places:
         """The house's signature."""
         return (await self._keyring.signing_key("certificate")).sign
 
-    def mark(self) -> None:
-        """Make places of the directories for keys, on an operator's word."""
-        for directory in self.keys:
-            mark_place(directory)
+    def mark(self, data: Path) -> None:
+        """Make places of this directory and of those for keys, on an operator's word.
+
+        Only once each: where a mark is missing later, the disk is not mounted, and what is written
+        there would be taken for its word that an old key is gone.
+
+        Raises:
+            PlaceUnusableError: It cannot be marked, or was before and is not now.
+        """
+        path = self._settings.places_path
+        known = set(json.loads(path.read_bytes())) if path.exists() else set()
+        for directory in (data, *self.keys):
+            if str(directory.absolute()) in known:
+                check_place(directory)
+            else:
+                mark_place(directory)
+        marked = known | {str(directory.absolute()) for directory in (data, *self.keys)}
+        if marked != known:
+            replace_file(path, json.dumps(sorted(marked), indent=1).encode() + b"\n")
 
     async def renew(self) -> Renewed:
         """Make the keystore's back-up, and the keys that open it, durable at every place."""

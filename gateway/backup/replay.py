@@ -11,12 +11,12 @@ The data are of one moment, keystore and provider of a later one. So, in this or
 4. a case that was given another key since (one of its files was erased, its identity corrected)
    gets that one. What this back-up holds of its records opens under nothing.
 5. a practice that has no key at all any more was erased as a whole, and is closed.
-6. a file whose key is gone was removed since.
+6. a file whose key is gone was removed since; one whose bytes the back-up lacks goes too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -79,7 +79,7 @@ class Replay:
     keystore: AsyncConnection
     versions: Versions
     ledger: Mapping[str, Mapping[str, Any]]
-    missing_blobs: frozenset[str]
+    blobs: Collection[str]
     done: Replayed = field(default_factory=Replayed)
 
     async def run(self) -> Replayed:
@@ -262,6 +262,6 @@ class Replay:
             )
         )
         for file_id, blob_id in rows.all():
-            if blob_id not in keyed or blob_id in self.missing_blobs:
+            if blob_id not in keyed or blob_id not in self.blobs:
                 await self._remove(file_id)
                 self.done.removed.append(file_id)

@@ -189,6 +189,7 @@ class Restore:
         return path.name == KEPT or path.name.startswith(f"{self._settings.restoring_path.name}.")
 
     async def _load(self, main: Database, keystore: Database) -> Replayed:
+        listed = {blob.blob_id for blob in self._found.generation.blobs()}
         async with keystore.transaction() as keys, main.transaction() as tx:
             await load(keys, keystore, self._found.keys())
             await load(tx, main, self._found.data())
@@ -197,7 +198,7 @@ class Restore:
                 keystore=keys,
                 versions=self._found.house.versions,
                 ledger=self._found.keystore.ledger,
-                missing_blobs=self._found.missing_blobs,
+                blobs=listed - self._found.missing_blobs,
             )
             return await replay.run()
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.backup.errors import (
     BackupForeignError,
     BackupMissingError,
     KeysTooOldError,
+    KeystoreBehindError,
     KeystoreTooOldError,
     LogContradictsError,
 )
@@ -36,6 +37,7 @@ from storage.accesslog.tree import verify_consistency
 from storage.blobs import Area
 from storage.dump import decoded, tables
 from storage.errors import LogInconsistentError
+from storage.schema import EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ async def examine(
         BackupMissingError, BackupDamagedError, BackupForeignError: The part is named.
         KeysTooOldError: The provider's keys are older than the keystore.
         KeystoreTooOldError: It is the other way round.
+        KeystoreBehindError: The keystore is older than the data.
         LogContradictsError: The log is not the one whose checkpoint is known.
     """
     signers = _signers(sources, house)
@@ -178,6 +181,9 @@ async def examine(
     await _check_versions(keystore, house, accept_losses=accept_losses)
     place, generation = _newest_generation(sources)
     generation.check(signers)
+    if keystore.at < generation.at and not accept_losses:
+        # It knows nothing of what came since: living cases would be taken for erased ones.
+        raise KeystoreBehindError(place=keystore.path.parent)
     for part in (generation.manifest.data, generation.manifest.blobs):
         await _check_part(generation, part)
     missing = await _check_blobs(place, generation, advanced)
@@ -246,7 +252,7 @@ async def _read_keystore(path: Path, lines: AsyncIterator[bytes]) -> Keystore:
     current: dict[str, int] = {}
     ledger: dict[str, Mapping[str, Any]] = {}
     try:
-        at = json.loads(await anext(lines))["at"]
+        at = EPOCH + timedelta(microseconds=json.loads(await anext(lines))["at"])
         table, columns = "", []
         async for line in lines:
             said = json.loads(line)
@@ -259,7 +265,7 @@ async def _read_keystore(path: Path, lines: AsyncIterator[bytes]) -> Keystore:
                 row = decoded(known[table], columns, said)
                 if row["state"] == "current":
                     current[row["controller_id"]] = row["version"]
-    except (ValueError, LookupError, TypeError, StopAsyncIteration):
+    except (ValueError, LookupError, TypeError, OverflowError, StopAsyncIteration):
         raise BackupDamagedError(part=path) from None
     return Keystore(path, at, current, ledger)
 

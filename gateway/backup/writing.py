@@ -39,7 +39,6 @@ from gateway.backup.place import (
     Manifest,
     Part,
     Place,
-    mark_place,
 )
 from gateway.backup.places import Places, recovery_key
 from gateway.ids import new_id, now
@@ -121,8 +120,7 @@ class Backups:
         """
         recovery_key(self._settings)
         if actor.role is Role.OPERATOR:
-            mark_place(place.root)
-            self.places.mark()
+            self.places.mark(place.root)
         place.prepare()
         target = Target("generation", new_id())
         grant = await self._access.authorise(actor, Action.BACKUP_WRITE, target=target)
@@ -201,11 +199,7 @@ class Backups:
         await store.sweep_unfinished(now())
         kept, copied, damaged = [], 0, []
         for blob in blobs:
-            try:
-                if await store.size(Area.VAULT, blob.blob_id) != blob.size:
-                    damaged.append(blob.blob_id)
-                    continue
-            except BlobMissingError:
+            if not await _is_whole(store, blob):
                 if not await self._copy_one(store, blob):
                     if await self._is_named(blob.blob_id):
                         damaged.append(blob.blob_id)
@@ -238,6 +232,17 @@ class Backups:
         """Whether a row still names it: else it went the ordinary way since the dump."""
         async with self._main.reading() as connection:
             return bool(await known_blobs(connection, [blob_id]))
+
+
+async def _is_whole(store: BlobStore, blob: BlobEntry) -> bool:
+    """Whether the place has it; one of another size was cut off, and goes."""
+    try:
+        if await store.size(Area.VAULT, blob.blob_id) == blob.size:
+            return True
+    except BlobMissingError:
+        return False
+    await store.delete(Area.VAULT, blob.blob_id)
+    return False
 
 
 def _public_keys(settings: Settings) -> dict[str, str]:

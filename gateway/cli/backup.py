@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.backup.place import Place
     from gateway.backup.restoring import Restored
     from gateway.backup.sources import Sources
+    from keys.recovery import RecoveryKey
 
 app = typer.Typer(name="backup", help="Back-ups: write, list and try them.")
 
@@ -233,12 +234,17 @@ async def new_key(
 
     out = Output(as_json)
     second = _second(load(data=data), officer, from_stdin=password_stdin)
+    words = ""
+
+    def show(recovery: RecoveryKey) -> None:
+        nonlocal words
+        words = recovery.words
+        show_words(out, words)
+
     async with rooms_of(data) as rooms:
         access, places = rooms.services.access, rooms.backups.places
-        made = await change_recovery_key(operator(), access, rooms.second, places, second)
-    recovery, failed = made
-    show_words(out, recovery.words)
-    out.answer({"recovery_words": recovery.words, "failed": list(failed)}, NEW_KEY.say())
+        failed = await change_recovery_key(operator(), access, rooms.second, places, second, show)
+    out.answer({"recovery_words": words, "failed": list(failed)}, NEW_KEY.say())
 
 
 async def restore(

@@ -112,6 +112,20 @@ async def test_the_old_key_of_the_log_ends_by_itself_when_its_days_are_over(hous
 
 
 @SQLITE
+async def test_a_key_that_is_not_published_yet_ends_no_other(house: House) -> None:
+    path, access = house.settings.log_key_path, house.rooms.services.access
+    old, published = public_keys(path), path.read_bytes()
+    await renew_signing_key(house.settings, provider(house), "log")
+    path.write_bytes(published)  # as if it had broken off between the two
+    long_ago = path.stat().st_mtime - 400 * DAY
+    os.utime(path, (long_ago, long_ago))
+
+    await house.rooms.log_keys.tend(access, 30)
+
+    assert old.open_note(house.rooms.log_keys.sign(TEXT)) == TEXT
+
+
+@SQLITE
 async def test_a_replacement_that_broke_off_is_published_and_not_made_twice(house: House) -> None:
     settings, path = house.settings, house.settings.certificate_key_path
     before = path.read_text()

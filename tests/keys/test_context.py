@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from keys.context import Context, Purpose
 
-OWNED = sorted(set(Purpose) - {Purpose.ROOT_KEY, Purpose.KEYRING})
+OWNED = sorted(set(Purpose) - {Purpose.ROOT_KEY, Purpose.KEYRING, Purpose.BACKUP})
 # Few letters, so that two contexts are often nearly the same.
 IDS = st.text(alphabet="ab /1", max_size=3)
 CONTEXTS = st.builds(Context, st.sampled_from(OWNED), IDS.filter(bool), IDS, IDS)
@@ -29,7 +29,7 @@ def test_an_id_that_could_blur_the_fields_is_refused(field: str, bad: str) -> No
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_all_but_the_keyring_itself_belongs_to_a_controller(purpose: Purpose) -> None:
+def test_all_but_the_keyring_and_back_ups_belong_to_a_controller(purpose: Purpose) -> None:
     owner, none = ("c", "") if purpose in OWNED else ("", "c")
     assert Context(purpose, owner).encode()
     with pytest.raises(ValueError, match="controller"):

@@ -43,6 +43,33 @@ async def left(keystore: Database, version: int, limit: int = 99) -> list[str]:
     return [row.object_id for row in rows]
 
 
+async def test_a_version_that_was_left_or_destroyed_is_never_current_again(
+    keystore: Database,
+) -> None:
+    for version in (1, 2, 3):
+        await move_to(keystore, version)
+    async with keystore.transaction() as tx:
+        await keys.mark_destroyed(tx, CONTROLLER, 1, NOW)
+        for held_up in (1, 2):
+            await keys.make_current(tx, CONTROLLER, held_up)
+    async with keystore.reading() as connection:
+        states = [each.state for each in await keys.versions(connection, CONTROLLER)]
+    assert states == ["destroyed", "retiring", "current"]
+
+
+async def test_a_version_made_long_ago_does_not_come_before_a_newer_one(
+    keystore: Database,
+) -> None:
+    await move_to(keystore, 1)
+    async with keystore.transaction() as tx:
+        await keys.record_version(tx, ControllerVersion(CONTROLLER, 2, "creating", NOW))
+    await move_to(keystore, 3)
+    async with keystore.transaction() as tx:
+        await keys.make_current(tx, CONTROLLER, 2)
+    async with keystore.reading() as connection:
+        assert await keys.current_version(connection, CONTROLLER) == 3
+
+
 async def test_a_key_is_stored_under_the_current_version_alone(keystore: Database) -> None:
     with pytest.raises(StaleKeyVersionError):
         await add(keystore, key(1))

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.actors import operator
 from gateway.access.second import Credentials
 from gateway.app import open_rooms
+from gateway.backup.errors import PlaceUnusableError
 from gateway.backup.newkey import change_recovery_key
 from gateway.backup.parts import read_part
 from gateway.backup.place import MARK
@@ -216,19 +217,42 @@ async def test_another_recovery_key_takes_the_place_of_the_old_one_at_once(groun
         await hire_officer(house)
         await back_up(house, ground.place)
         rooms = house.rooms
-        recovery, failed = await change_recovery_key(
+        before = ground.settings.recovery_key_path.read_bytes()
+        shown: list[RecoveryKey] = []
+
+        def show(made: RecoveryKey) -> None:
+            # Nothing is sealed yet to words that nobody has seen.
+            assert ground.settings.recovery_key_path.read_bytes() == before
+            shown.append(made)
+
+        failed = await change_recovery_key(
             operator(),
             rooms.services.access,
             rooms.second,
             rooms.backups.places,
             Credentials(OFFICER, PASSWORD),
+            show,
         )
+        (recovery,) = shown
         events = await logged(house, "recovery.change")
 
     assert not failed
     assert versions_at(ground.keys, recovery, house.practice.id) == {1}
     assert events[-1]["event"]["detail"]["key"] == recovery.public.fingerprint
     assert recovery.words not in json.dumps(events)
+
+
+@SQLITE
+async def test_a_place_that_lost_its_mark_is_not_marked_again(ground: Ground) -> None:
+    async with open_house(ground.settings) as house:
+        await back_up(house, ground.place)
+        for root in (ground.keys, ground.place.root):
+            (root / MARK).unlink()  # as if the disk were not mounted
+            with pytest.raises(PlaceUnusableError):
+                await back_up(house, ground.place)
+            assert not (root / MARK).exists()
+            (root / MARK).touch()
+        await back_up(house, ground.place)
 
 
 async def test_a_step_that_takes_long_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:

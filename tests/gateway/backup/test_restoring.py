@@ -18,6 +18,7 @@ from gateway.backup.errors import (
     BackupForeignError,
     BackupMissingError,
     KeysTooOldError,
+    KeystoreBehindError,
     KeystoreTooOldError,
     LogContradictsError,
     NotEmptyError,
@@ -285,6 +286,43 @@ async def test_whoever_has_the_public_half_alone_makes_no_back_up(ground: Ground
     writer.discard()
 
     assert "keystore.sealed" in str(await refused_at(ground, BackupForeignError))
+
+
+@SQLITE
+async def test_a_file_that_was_lost_before_the_back_up_is_listed_and_holds_up_nothing(
+    ground: Ground,
+) -> None:
+    async with open_house(ground.settings) as house:
+        await hire_officer(house)
+        _, file = await house.submitted_case()
+        await house.submitted_case()
+        async with house.rooms.main.reading() as connection:
+            row = await files.get(connection, file["id"])
+        assert row is not None
+        assert row.blob_id is not None
+        await house.rooms.blobs.delete(Area.VAULT, row.blob_id)
+        assert (await back_up(house, ground.place)).damaged == (row.blob_id,)
+
+    restored = await ground.restore()
+
+    assert restored.changed.removed == [file["id"]]
+    assert (restored.cases, restored.files) == (2, 1)
+
+
+@SQLITE
+async def test_a_keystore_from_before_the_data_is_refused(ground: Ground) -> None:
+    async with open_house(ground.settings) as house:
+        await hire_officer(house)
+        await house.submitted_case()
+        await back_up(house, ground.place)
+        old = ground.place.keystore.read_bytes()
+        await house.submitted_case()
+        await back_up(house, ground.place)
+    ground.place.keystore.write_bytes(old)
+
+    await refused_at(ground, KeystoreBehindError)
+    restored = await ground.restore(accept_losses=True)
+    assert restored.cases == 1
 
 
 @SQLITE
