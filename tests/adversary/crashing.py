@@ -263,6 +263,8 @@ async def victim(settings: Settings) -> AsyncIterator[Victim]:
 async def _dentist(settings: Settings, session: ClientSession) -> Person:
     async with open_rooms(settings, PASSPHRASE) as rooms:
         practice = await rooms.accounts.add_controller(name="Practice", email="p@north.invalid")
+        # Dozens are erased in a row; none is to wait for a second person.
+        await rooms.accounts.change_controller(practice.id, second_from=10_000)
         email = f"dentist-{os.urandom(4).hex()}@people.invalid"
         await rooms.accounts.add_account(email=email, role="dentist", controller_id=practice.id)
         return Person(session, "", await rooms.accounts.create_token(email=email))

@@ -1,12 +1,14 @@
 """JPEG (ITU-T T.81), taken apart into segments and put together without what identifies.
 
 What decodes the pixels is kept byte for byte: tables, frame and scan headers, entropy-coded data.
+A table that no scan uses, because none names its slot or another takes its place before, goes.
 Of the application segments four are built anew, because they change how the pixels look: JFIF and
 Adobe (which colour transform), Exif (which side is up) and the colour profile. The rest goes, and
 everything behind the end of the image.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,9 +28,16 @@ _COMMENT = 0xFE
 _FOREIGN = range(_APP0, _COMMENT + 1)  # application segments, JPG0 to JPG13, comments
 _MOST_SEGMENTS = 1 << 14  # a long XMP has hundreds
 _MOST_SCANS = 64  # of a progressive photo about ten; a decoder goes over all pixels for each
+_MOST_TABLES = 1 << 10  # of a progressive photo some dozens
 _FRAME_BYTES = 6  # in front of three for each component
+_FIRST_TABLE = _FRAME_BYTES + 2  # the third byte of a component: its quantisation table
 _SAMPLE_BITS = 8
 _COMPONENTS = {1, 3, 4}
+_QUANTISERS = 64
+_MOST_CODES = 256
+_CODES_FROM = 17  # of a Huffman table: its slot, and how many codes there are of 1 to 16 bits
+_AC = 0x10
+_SLOTS = {_DQT: {*range(4)}, _DHT: {*range(4), *range(_AC, _AC + 4)}}
 _JFIF = b"JFIF\0"
 _JFIF_ALONE = _JFIF + b"\1\1\0\0\1\0\1\0\0"  # version 1.01, square pixels, no thumbnail
 _ADOBE = b"Adobe"
@@ -53,6 +62,8 @@ _FILL = 0xFF
 _BLOCK_BYTES = 1 << 18
 _PADDING = re.compile(rb"\xff+")
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_Slot = tuple[int, int]  # the marker and the number, in a Huffman table with its class in front
+_Tables = dict[_Slot, bytes]  # what is kept of one segment, in its order
 
 
 def strip(content: bytes, limits: Limits) -> Photo:
@@ -127,25 +138,55 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
+def _tables(marker: int, payload: bytes, position: int) -> Iterator[tuple[_Slot, bytes]]:
+    """The tables of a segment, each with its slot (T.81 B.2.4.1 and B.2.4.2)."""
+    rest = memoryview(payload)  # of which a slice is no copy
+    while rest:
+        first = rest[0]
+        if marker == _DQT:  # in front of the slot, whether an element has one byte or two
+            number, wide = first & 0xF, first >> 4
+            sound, length = wide <= 1, 1 + _QUANTISERS * (1 + wide)
+        else:
+            codes = sum(rest[1:_CODES_FROM])
+            number, sound, length = first, codes <= _MOST_CODES, _CODES_FROM + codes
+        if not sound or number not in _SLOTS[marker] or length > len(rest):
+            raise UnreadablePhotoError("structure", offset=position)
+        yield (marker, number), bytes(rest[:length])
+        rest = rest[length:]
+
+
+def _written(part: bytes | memoryview | _Tables) -> bytes | memoryview:
+    if not isinstance(part, dict):
+        return part
+    return _segment(next(iter(part))[0], b"".join(part.values())) if part else b""
+
+
 @dataclass(slots=True)
 class _Jpeg:
     photo: Photo
     limits: Limits
     jfif: bytes = b""
     adobe: bytes = b""
-    kept: list[bytes | memoryview] = field(default_factory=list)
+    kept: list[bytes | memoryview | _Tables] = field(default_factory=list)
+    unused: dict[_Slot, _Tables] = field(default_factory=dict)
+    quantised_by: set[_Slot] = field(default_factory=set)
     scans: int = 0
+    tables: int = 0
 
     def take(self, marker: int, payload: bytes, position: int) -> None:
         """Keep a segment, keep what matters of it, or leave it out."""
         if marker in _FOREIGN:
             self._leave_out(marker, payload)
             return
+        if marker in _SLOTS:
+            self._take_tables(marker, payload, position)
+            return
         if marker in _FRAMES:
             self._measure(marker, payload, position)
         elif marker == _SOS and self.scans < _MOST_SCANS:
             self.scans += 1
-        elif marker not in {_DHT, _DQT, _DRI}:
+            self._use_tables(payload)
+        elif marker != _DRI:
             raise UnreadablePhotoError("structure", offset=position)
         if marker == _SOS and not self.photo.width_px:
             raise UnreadablePhotoError("structure", offset=position)
@@ -155,13 +196,41 @@ class _Jpeg:
         """Put the clean file together."""
         if not self.scans:
             raise UnreadablePhotoError("structure", offset=position)
+        for slot in tuple(self.unused):
+            self._drop_unused(slot)
         exif = b""
         if self.photo.orientation != UPRIGHT:
             exif = _segment(_APP1, _EXIF + b"\0" + orientation_alone(self.photo.orientation))
         profile = self.photo.replace_profile()
         icc = _segment(_APP2, _ICC + b"\1\1" + profile) if profile else b""
-        self.photo.clean = b"".join((START, self.jfif, exif, icc, self.adobe, *self.kept, _END))
+        kept = map(_written, self.kept)
+        self.photo.clean = b"".join((START, self.jfif, exif, icc, self.adobe, *kept, _END))
         return self.photo
+
+    def _take_tables(self, marker: int, payload: bytes, position: int) -> None:
+        segment: _Tables = {}
+        self.kept.append(segment)
+        for slot, table in _tables(marker, payload, position):
+            self.tables += 1
+            if self.tables > _MOST_TABLES:
+                raise UnreadablePhotoError("structure", offset=position)
+            self._drop_unused(slot)
+            segment[slot] = table
+            self.unused[slot] = segment
+
+    def _use_tables(self, scan: bytes) -> None:
+        # T.81 B.2.3: between the number of components and the last three bytes, the name of each
+        # component, and its tables for DC and AC, half a byte each.
+        selectors = scan[2:-3:2]
+        dc = {(_DHT, selector >> 4) for selector in selectors}
+        ac = {(_DHT, _AC | selector & 0xF) for selector in selectors}
+        for slot in self.quantised_by | dc | ac:
+            self.unused.pop(slot, None)
+
+    def _drop_unused(self, slot: _Slot) -> None:
+        segment = self.unused.pop(slot, None)
+        if segment:
+            self._drop("application", segment.pop(slot))
 
     def _measure(self, marker: int, payload: bytes, position: int) -> None:
         if marker not in _SHOWN:
@@ -176,6 +245,7 @@ class _Jpeg:
         if bits != _SAMPLE_BITS or components not in _COMPONENTS or not height:
             raise UnreadablePhotoError("coding")
         self.photo.measure(width, height, self.limits)
+        self.quantised_by = {(_DQT, number) for number in payload[_FIRST_TABLE::3]}
 
     def _leave_out(self, marker: int, payload: bytes) -> None:
         if marker == _APP0 and payload.startswith(_JFIF):

@@ -107,6 +107,8 @@ CARRIERS = {
     "thumbnail": jpeg_with(segment(0xE0, b"JFXX\0\x10" + UTF8)),
     "more pictures": jpeg_with(segment(0xE2, b"MPF\0" + UTF8)),
     "colour profile": jpeg_with(segment(0xE2, b"ICC_PROFILE\0\1\1desc\0\0" + UTF8)),
+    "tables before the real one": jpeg_with(*[segment(0xDB, b"\0" + UTF8.ljust(64, b"\1"))] * 20),
+    "a table for no component": jpeg_with(segment(0xDB, b"\3" + UTF8.ljust(64, b"\1"))),
     "behind the JPEG": PLAIN_JPEG + b"\0\0" + UTF8,
     "second picture": PLAIN_JPEG + PLAIN_JPEG[:2] + segment(0xFE, UTF8) + PLAIN_JPEG[2:],
     "tEXt": png_with(chunk(b"tEXt", b"Author\0" + LATIN)),
@@ -128,6 +130,11 @@ def test_every_text_is_handed_on_and_taken_out(name: str) -> None:
     assert NAME in " | ".join(result.texts)
     assert not any(form in result.clean for form in (UTF8, LATIN, WIDE, b"123456782"))
     assert NAME not in repr(result) + repr(result.report.to_json())
+
+
+@pytest.mark.parametrize("name", ["tables before the real one", "a table for no component"])
+def test_a_jpeg_without_the_tables_that_nobody_uses_is_as_it_was(name: str) -> None:
+    assert inspected(CARRIERS[name]).clean == PLAIN_JPEG
 
 
 async def test_a_confined_worker_hands_on_the_same_texts() -> None:
@@ -154,6 +161,8 @@ def removed(content: bytes) -> tuple[str, ...]:
         ("C2PA", ("provenance",)),
         ("C2PA in PNG", ("provenance",)),
         ("second picture", ("trailer",)),
+        ("tables before the real one", ("application",)),
+        ("a table for no component", ("application",)),
     ],
 )
 def test_the_report_names_the_kind_that_was_taken_out(name: str, kinds: tuple[str, ...]) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gateway.inspection.errors import InspectionError
@@ -8,6 +11,9 @@ from gateway.inspection.photos.exif import orientation_alone
 from gateway.inspection.photos.photo import Photo
 from gateway.inspection.report import Limits
 from tests.scans import CANARY, segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMITS = Limits()
 CODED = b"\x12\xff\0\x34"
@@ -38,11 +44,106 @@ def refusal(*parts: bytes) -> InspectionError:
     return caught.value
 
 
+def quantiser(number: int, text: bytes = b"", *, wide: int = 0) -> bytes:
+    return bytes((wide << 4 | number,)) + text.ljust(64 * (1 + wide), b"\1")
+
+
+def huffman(number: int, values: bytes) -> bytes:
+    return bytes((number, 0, len(values))) + bytes(14) + values
+
+
 def test_tables_frames_and_scans_are_kept_byte_for_byte() -> None:
-    tables = segment(0xDB, b"quantisation"), segment(0xC4, b"Huffman"), segment(0xDD, b"\0\4")
-    photo = stripped(*tables, frame(), SCAN, CODED, tables[1], SCAN, CODED)
-    assert photo.clean == file(*tables, frame(), SCAN, CODED, tables[1], SCAN, CODED)
+    codes = segment(0xC4, huffman(0, b"\0\1\2") + huffman(0x10, b"\0\x11"))
+    tables = segment(0xDB, quantiser(0)), codes, segment(0xDD, b"\0\4")
+    whole = (*tables, frame(), SCAN, CODED, codes, segment(0xDB, quantiser(0, wide=1)), SCAN, CODED)
+    photo = stripped(*whole)
+    assert photo.clean == file(*whole)
     assert (photo.width_px, photo.height_px, photo.removed) == (24, 16, set())
+
+
+TOLD = [b"Hendrika Vos, told in table %02d" % at for at in range(20)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    ("marker", "table"),
+    [(0xDB, partial(quantiser, 0)), (0xC4, partial(huffman, 0)), (0xC4, partial(huffman, 0x10))],
+)
+def test_of_tables_for_one_slot_the_last_is_kept_and_the_others_are_searched(
+    marker: int, table: Callable[[bytes], bytes], *, at_once: bool
+) -> None:
+    told, used = [table(text) for text in TOLD], table(b"\1\2")
+    if at_once:
+        sent = [segment(marker, b"".join((*told, used)))]
+    else:
+        sent = [segment(marker, one) for one in (*told, used)]
+    photo = stripped(*sent, frame(), SCAN, CODED)
+    assert photo.clean == file(segment(marker, used), frame(), SCAN, CODED)
+    assert photo.removed == {"application"}
+    assert photo.texts.pieces == [text.decode() for text in TOLD]
+
+
+@pytest.mark.parametrize(
+    ("marker", "unused"),
+    [
+        *((0xDB, quantiser(number, TOLD[0])) for number in (1, 2, 3)),
+        *((0xC4, huffman(number, TOLD[0])) for number in (1, 2, 3, 0x11, 0x12, 0x13)),
+    ],
+)
+def test_a_table_that_no_scan_names_goes(marker: int, unused: bytes) -> None:
+    used = {0xDB: quantiser(0), 0xC4: huffman(0, b"\1")}[marker]
+    for sent in (unused + used, used + unused):
+        photo = stripped(segment(marker, sent), frame(), SCAN, CODED)
+        assert photo.clean == file(segment(marker, used), frame(), SCAN, CODED)
+        assert photo.removed == {"application"}
+        assert photo.texts.pieces == [TOLD[0].decode()]
+
+
+@pytest.mark.parametrize("table", [segment(0xDB, quantiser(0)), segment(0xC4, huffman(0, b"\1"))])
+def test_a_table_behind_the_last_scan_goes(table: bytes) -> None:
+    photo = stripped(table, frame(), SCAN, CODED, table)
+    assert (photo.clean, photo.removed) == (file(table, frame(), SCAN, CODED), {"application"})
+
+
+def test_a_table_waits_for_the_scan_that_names_it() -> None:
+    tables = segment(0xC4, huffman(1, b"\1") + huffman(0x12, b"\2"))
+    later = segment(0xDA, b"\1\1\x12\0\x3f\0")
+    photo = stripped(tables, frame(), SCAN, CODED, later, CODED)
+    assert photo.clean == file(tables, frame(), SCAN, CODED, later, CODED)
+    assert photo.removed == set()
+
+
+def test_the_tables_of_every_component_are_kept() -> None:
+    quantisers = segment(0xDB, b"".join(map(quantiser, range(3))))
+    codes = segment(
+        0xC4, b"".join(huffman(number, b"\1") for number in (0, 1, 2, 0x11, 0x12, 0x13))
+    )
+    three = segment(0xC0, b"\x08\0\x10\0\x18\3" + b"\1\x11\0\2\x11\1\3\x11\2")
+    scan = segment(0xDA, b"\3" + b"\1\1\2\x12\3\x23" + b"\0\x3f\0")
+    photo = stripped(quantisers, codes, three, scan, CODED)
+    assert photo.clean == file(quantisers, codes, three, scan, CODED)
+    assert photo.removed == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        segment(0xDB, quantiser(0)[:-1]),
+        segment(0xDB, quantiser(0) + b"\0"),
+        segment(0xDB, quantiser(0, wide=1)[:-1]),
+        segment(0xDB, quantiser(0, wide=2)),
+        segment(0xDB, quantiser(4)),
+        segment(0xC4, huffman(0, b"\1")[:-1]),
+        segment(0xC4, huffman(0, b"\1") + b"\0"),
+        segment(0xC4, huffman(0, b"")[:-1]),
+        segment(0xC4, huffman(4, b"\1")),
+        segment(0xC4, huffman(0x14, b"\1")),
+        segment(0xC4, huffman(0x20, b"\1")),
+        segment(0xC4, b"\0\0\xff\2" + bytes(13) + bytes(257)),
+    ],
+)
+def test_a_table_that_breaks_the_rules_is_refused(wrong: bytes) -> None:
+    assert refusal(frame(), wrong, SCAN, CODED).reason == "structure"
 
 
 @pytest.mark.parametrize("kind", [0xC0, 0xC1, 0xC2])
@@ -85,6 +186,12 @@ def test_a_frame_that_breaks_the_rules_is_refused(wrong: bytes, reason: str) -> 
 def test_a_photo_needs_a_scan_and_each_marker_its_first_byte() -> None:
     assert refusal(frame()).reason == "structure"
     assert refusal(frame()[1:], SCAN, CODED).numbers == {"offset": 2}
+
+
+def test_1_024_tables_are_the_most() -> None:
+    table = segment(0xDB, quantiser(0))
+    assert stripped(table * 1024, frame(), SCAN, CODED).removed == {"application"}
+    assert refusal(table * 1025, frame(), SCAN, CODED).reason == "structure"
 
 
 def test_64_scans_are_the_most() -> None:
