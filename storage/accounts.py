@@ -89,9 +89,13 @@ async def get_controller(connection: AsyncConnection, controller_id: str) -> Con
 
 
 async def lock_controller(tx: AsyncConnection, controller_id: str) -> None:
-    """Hold a controller's row until the transaction ends: what must be single in it, is."""
+    """Hold a controller's row until the transaction ends: what must be single in it, is.
+
+    Who takes cases as well takes them after it, in the order of their ids. It is FOR NO KEY
+    UPDATE: rows that refer to this one are inserted meanwhile.
+    """
     statement = select(controllers.c.id).where(controllers.c.id == controller_id)
-    await tx.execute(statement.with_for_update())
+    await tx.execute(statement.with_for_update(key_share=True))
 
 
 async def change_controller(tx: AsyncConnection, controller_id: str, **columns: Any) -> None:

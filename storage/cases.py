@@ -61,8 +61,12 @@ async def get(connection: AsyncConnection, case_id: str) -> Case | None:
 
 
 async def lock(tx: AsyncConnection, case_id: str) -> Case | None:
-    """One case under a row lock until the transaction ends, or None."""
-    statement = select(cases).where(cases.c.id == case_id).with_for_update()
+    """One case under a row lock until the transaction ends, or None.
+
+    Several are locked in the order of their ids, and after their controller
+    (accounts.lock_controller, whose kind of lock it is).
+    """
+    statement = select(cases).where(cases.c.id == case_id).with_for_update(key_share=True)
     return at_most_one(Case, await tx.execute(statement))
 
 

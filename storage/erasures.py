@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import erasures, punctures
+from storage.schema import accounts, erasures, punctures
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,17 @@ async def pending(connection: AsyncConnection, controller_id: str | None) -> Seq
 
 
 async def due(connection: AsyncConnection, now: datetime) -> Sequence[Erasure]:
-    """Every erasure that has waited long enough, oldest first."""
-    statement = select(erasures).where(erasures.c.step == "waiting", erasures.c.waits_until <= now)
+    """Every erasure that has waited long enough, oldest first.
+
+    Those that an account asked for which was disabled meanwhile are not due by time alone: that
+    may be why it was disabled.
+    """
+    disabled = select(accounts.c.id).where(accounts.c.disabled_at.is_not(None))
+    statement = select(erasures).where(
+        erasures.c.step == "waiting",
+        erasures.c.waits_until <= now,
+        erasures.c.requested_by.not_in(disabled),
+    )
     return every(Erasure, await connection.execute(statement.order_by(erasures.c.id)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway import errors
@@ -47,6 +47,9 @@ STATUS: Mapping[type[GatewayError], int] = {
 EXHAUSTED = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ECONNREFUSED}
 )
+# Of two transactions PostgreSQL ended this one, and nothing of it happened: deadlock_detected,
+# serialization_failure (PostgreSQL, Appendix A). It may simply be asked again.
+ENDED_FOR_ANOTHER = frozenset({"40P01", "40001"})
 RETRY_AFTER_SECONDS = "30"
 
 log = structlog.get_logger()
@@ -103,6 +106,13 @@ def from_http(error: web.HTTPException) -> GatewayError:
     return errors.BadRequestError()
 
 
+def _may_serve_later(error: DBAPIError | PoolTimeoutError) -> bool:
+    """Whether a database cannot be reached, or ended this transaction for another's sake."""
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError)):
+        return True
+    return getattr(error.orig, "sqlstate", None) in ENDED_FOR_ANOTHER
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every refusal of what lies within, whatever it was."""
@@ -112,7 +122,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return respond(request, error)
     except web.HTTPException as error:
         return respond(request, from_http(error))
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not _may_serve_later(error):
+            raise
         log.error("unavailable", error=type(error).__name__)
         return respond(request, errors.UnavailableError())
     except ProviderUnavailableError as error:

@@ -288,6 +288,8 @@ class Uploads:
 
     async def _end(self, grant: Grant, file: File, state: str) -> None:
         async with self._main.transaction() as tx:
+            # Who gives the case another key seals the name anew, under the same lock.
+            await cases.lock(tx, file.case_id)
             if not await files.change_from(
                 tx, file.id, "receiving", state=state, finished_at=now(), sealed_name=None
             ):

@@ -196,10 +196,11 @@ class CaseKeys:
             try:
                 wrapped = await self._keyring.wrap(version, secret, place)
                 async with self._keystore.transaction() as tx:
-                    if behind and not await keystore.hold(tx, Purpose.CASE_KEY, behind):
-                        break
+                    # The version's row is held before the key's, as a puncture holds them.
                     for row in (_row(place, version, wrapped), *beside):
                         await keystore.add(tx, row)
+                    if behind and not await keystore.hold(tx, Purpose.CASE_KEY, behind):
+                        raise UnavailableError  # and nothing was added
             except (StaleKeyVersionError, UnknownKeyVersionError):
                 continue  # the controller's key moved on in between: wrap under the new version
             return

@@ -83,6 +83,7 @@ class Closing:
         """Every case that nobody erases yet, and those that wait; how many."""
         count = 0
         for case in await cases.of_controller(tx, asked.controller_id):
+            await cases.lock(tx, case.id)
             known = await erasures.of_case(tx, case.id)
             if known is None:
                 await erasures.add(tx, asked.of_case(new_id(), case.id, case.key_id))

@@ -65,14 +65,14 @@ class Instructions:
         await self._sessions.require_confirmation(actor, Action.CASE_ERASE)
         grants = [
             await self._access.authorise(actor, Action.CASE_ERASE, case_id)
-            for case_id in dict.fromkeys(case_ids)
+            for case_id in sorted(set(case_ids))  # the order in which they are locked
         ]
         async with self._main.reading() as connection:
             known = [await erasures.of_case(connection, grant.case.id) for grant in grants]
-        fresh = [grant for grant, there in zip(grants, known, strict=True) if there is None]
-        if not fresh:
+        if None not in known:
             return [there for there in known if there is not None]
-        reason = await self._reasons.cleaned(fresh, reason)
+        # Also by those that wait, or are under way, already: they are named together.
+        reason = await self._reasons.cleaned(grants, reason)
         async with self._main.transaction() as tx:
             found = await self._put_in_line(tx, actor, grants, reason)
         self._requested()
@@ -129,6 +129,7 @@ class Instructions:
             reason = "another dentist of the practice approves than who asked"
             raise InvalidInputError(field="approval", reason=reason)
         async with self._main.transaction() as tx:
+            await accounts.lock_controller(tx, waiting[0].controller_id)
             for erasure, grant in zip(waiting, grants, strict=True):
                 await cases.lock(tx, grant.case.id)
                 if not await erasures.start(tx, erasure.id, second_by=actor.id):
@@ -156,6 +157,7 @@ class Instructions:
         self, actor: Actor, request_id: str, action: Action
     ) -> tuple[Sequence[Erasure], Sequence[Grant]]:
         asked = [e for e in await self._of_request(request_id) if e.kind == "case"]
+        asked.sort(key=lambda erasure: erasure.case_id or "")  # the order in which they are locked
         if not asked:
             await self._access.authorise(actor, action, request_id)  # refused, as unknown
         grants = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.access.grants import Access, Grant, Target
-from gateway.errors import IntegrityFailedError, InvalidInputError
+from gateway.errors import CaseFrozenError, IntegrityFailedError, InvalidInputError
 from gateway.privacy.casekeys import CaseKeys
 from gateway.privacy.patients import Patient
 from gateway.privacy.redaction import without_identity
@@ -23,12 +23,17 @@ class Reasons:
         self._keys = keys
 
     async def cleaned(self, grants: Sequence[Grant], reason: str) -> str:
-        """The reason without the patients' identifiers: it outlives the cases."""
+        """The reason without the patients' identifiers: it outlives the cases.
+
+        Of a case whose erasure took its key away they are not known any more.
+        """
         for grant in grants:
             try:
                 opened = await self._keys.open_case(grant)
                 async with self._access.watching(grant, Target("case", grant.case.id)):
                     identity = opened.unseal("identity", grant.case.sealed_identity or b"")
+            except CaseFrozenError:
+                continue
             except IntegrityFailedError:
                 # The right to erasure does not hang on a case that opens.
                 return WITHHELD

@@ -26,7 +26,7 @@ from gateway.access.grants import Grant
 from gateway.errors import CaseFrozenError, NotFoundError, UnavailableError
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from keys.errors import UnsealError
-from storage import cases, files
+from storage import accounts, cases, files
 from storage.cases import Case
 from storage.database import Database
 from storage.files import File
@@ -103,6 +103,8 @@ class Rekey:
 async def _locked(
     tx: AsyncConnection, old: OpenCase, blob_ids: Collection[str], leave: Collection[str]
 ) -> Case:
+    # First, as everybody who takes both: `change` may want it (Patients.correct).
+    await accounts.lock_controller(tx, old.controller_id)
     case = await cases.lock(tx, old.id)
     if case is None or case.frozen_at is not None:
         raise CaseFrozenError

@@ -63,28 +63,28 @@ class Rotations:
         unfinished, a practice whose key is younger than the oldest of them is done already.
 
         Raises:
-            InvalidInputError: No such practice, or one without a key.
+            InvalidInputError: No such practice, or one without a key, or one that was closed.
         """
         target = Target("key", "controller")
         grant = await self._access.authorise(actor, Action.KEY_ROTATE, target=target)
         async with self._keystore.reading() as connection:
             known = await keystore.all_versions(connection)
         current = {each.controller_id: each for each in known if each.state == "current"}
-        if not current.keys() >= set(controller_ids or ()):
-            raise InvalidInputError(field="client", reason="there is no such client")
         async with self._main.transaction() as tx:
+            there = {
+                practice.id
+                for practice in await accounts.list_controllers(tx)
+                if practice.closed_at is None and practice.id in current
+            }
+            if not there >= set(controller_ids or ()):
+                raise InvalidInputError(field="client", reason="there is no such client")
             under_way = await erasures.unfinished_punctures(tx)
             rotations = [each for each in under_way if each.cause == "rotation"]
             begun = min((each.created_at for each in rotations), default=None)
             busy = {each.controller_id for each in under_way}
-            asked = [
-                practice.id
-                for practice in await accounts.list_controllers(tx)
-                if practice.id in (current if controller_ids is None else controller_ids)
-            ]
             punctures = [
                 await self._punctures.rotate(tx, each, actor.id)
-                for each in asked
+                for each in sorted(there if controller_ids is None else set(controller_ids))
                 if controller_ids or not begun or each in busy or current[each].created_at < begun
             ]
             await self._access.outcome_in(tx, grant, target, practices=len(punctures))

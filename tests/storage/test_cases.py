@@ -147,6 +147,18 @@ async def test_who_locks_a_case_is_alone_with_it(database: Database, north: Prac
         assert await cases.known_keys(tx, [case.key_id, "nothing"]) == {case.key_id}
 
 
+async def test_a_locked_case_and_its_controller_can_still_be_referred_to(
+    database: Database, north: Practice
+) -> None:
+    case_id = await north.add_case()
+    async with database.transaction() as tx:
+        await accounts.lock_controller(tx, north.id)
+        await cases.lock(tx, case_id)
+        if not database.is_sqlite:  # of which one writes at a time
+            async with asyncio.timeout(10):
+                await north.add_file(case_id)
+
+
 async def test_who_locks_a_controller_registers_alone(database: Database, north: Practice) -> None:
     async def register(number: int) -> bool:
         async with database.transaction() as tx:

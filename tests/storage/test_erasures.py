@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from storage import erasures
+from storage import accounts, erasures
 from storage.database import Database
 from storage.erasures import Erasure, Puncture
 from tests.storage.first_rows import HOUR, NOW, Practice, new_id, practice
@@ -76,6 +76,20 @@ async def test_what_waits_starts_once_and_only_while_it_waits(database: Database
         ]
         assert await erasures.cases_since(connection, north.id, NOW - HOUR) == 2
         assert await erasures.cases_since(connection, north.id, NOW) == 0
+
+
+async def test_what_a_disabled_account_asked_for_does_not_start_by_time_alone(
+    database: Database,
+) -> None:
+    north, south = await practice(database), await practice(database)
+    waiting = [
+        await ask(each, await each.add_case(), "waiting", waits_until=NOW + HOUR)
+        for each in (north, south)
+    ]
+    async with database.transaction() as tx:
+        await accounts.disable(tx, north.account_id, NOW)
+        assert await erasures.due(tx, NOW + 2 * HOUR) == waiting[1:]
+        assert await erasures.start(tx, waiting[0].id, second_by="somebody")
 
 
 async def test_what_is_not_done_is_unfinished_oldest_first(database: Database) -> None:

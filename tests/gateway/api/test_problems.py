@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from sqlalchemy.exc import DBAPIError
 
 from gateway.api.models import INTEGRITY, Problem
-from gateway.api.problems import STATUS, from_http, language, problem, respond
+from gateway.api.problems import STATUS, from_http, language, problem, problems, respond
 from gateway.errors import GatewayError, UploadError
 from gateway.inspection.errors import PROBLEMS, InspectionError
 
@@ -137,6 +138,31 @@ def test_what_aiohttp_refuses_by_itself_gets_our_words() -> None:
         assert STATUS[type(ours)] == status
         assert "quoted" not in ours.text("en")
         assert ours.text("nl")
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_a_transaction_that_was_ended_for_another_may_be_asked_again(state: str) -> None:
+    async def deadlocked(_: web.Request) -> web.Response:
+        raise _database_error(state)
+
+    answer = await problems(make_mocked_request("GET", "/"), deadlocked)
+
+    assert answer.status == 503
+    assert "Retry-After" in answer.headers
+
+
+async def test_any_other_error_of_a_database_is_none_of_the_callers() -> None:
+    async def wrong(_: web.Request) -> web.Response:
+        raise _database_error("42P01")
+
+    with pytest.raises(DBAPIError):
+        await problems(make_mocked_request("GET", "/"), wrong)
+
+
+def _database_error(state: str) -> DBAPIError:
+    said = Exception()
+    said.sqlstate = state  # type: ignore[attr-defined]
+    return DBAPIError("a statement", None, said)
 
 
 def _fields(template: str) -> set[str]:

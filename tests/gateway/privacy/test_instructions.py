@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from storage import erasures
 from tests.gateway.ground import SQLITE, Browser, change, logged, refused, signed_in, until
 from tests.house import API, PASSWORD, PATIENT, SCAN, House, Person
 
@@ -159,6 +160,38 @@ async def test_a_delay_that_is_over_begins_the_erasure_by_itself(house: House) -
 
     [erasure] = await done(house.dentist, asked["erasures"][0]["request_id"])
     assert erasure["certificate"]["body"]["second_by"] is None
+
+
+@SQLITE
+async def test_a_reason_is_cleaned_of_who_waits_already_as_well(house: House) -> None:
+    await wait_from(house, 1)
+    known = await house.dentist.new_case({**PATIENT, "name": "Willemijn Echtenaam"})
+    await ask(house.dentist, [known])
+    fresh = await house.dentist.new_case({**PATIENT, "number": "another"})
+
+    asked = await ask(house.dentist, [fresh, known], "for Willemijn Echtenaam")
+
+    assert [erasure["case_id"] for erasure in asked["erasures"]] == [known, fresh]
+    async with house.rooms.main.reading() as connection:
+        for case_id in (known, fresh):
+            erasure = await erasures.of_case(connection, case_id)
+            assert erasure is not None
+            assert "Echtenaam" not in erasure.reason
+
+
+@SQLITE
+async def test_a_case_that_is_erased_already_withholds_no_reason(house: House) -> None:
+    erased, fresh = [await house.dentist.new_case() for _ in range(2)]
+    await house.dentist.erase(erased)
+    alarms = await logged(house, "integrity.alarm")
+
+    await ask(house.dentist, [erased, fresh], f"asked for by {PATIENT['name']}")
+
+    async with house.rooms.main.reading() as connection:
+        asked = await erasures.of_case(connection, fresh)
+    assert asked is not None
+    assert asked.reason.startswith("asked for by [")
+    assert await logged(house, "integrity.alarm") == alarms
 
 
 @SQLITE

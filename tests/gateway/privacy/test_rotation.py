@@ -12,7 +12,7 @@ from gateway.ids import new_id, now
 from gateway.privacy import puncture
 from gateway.privacy.casekeys import place_of
 from keys.errors import UnknownKeyVersionError
-from storage import erasures, keystore, nodes
+from storage import accounts, erasures, keystore, nodes
 from storage.erasures import Puncture
 from tests.gateway.ground import SQLITE, logged, until
 from tests.house import API, PATIENT, SCAN, House
@@ -185,3 +185,16 @@ async def test_a_practice_that_is_not_there_has_no_key_to_rotate(house: House) -
     with pytest.raises(InvalidInputError) as caught:
         await house.rooms.rotations.request(operator(), [new_id()])
     assert caught.value.field == "client"
+
+
+@SQLITE
+async def test_a_practice_that_was_closed_gets_no_new_key(house: House) -> None:
+    south, _ = await house.add_practice()
+    async with house.rooms.main.transaction() as tx:
+        await accounts.close_controller(tx, south.id, now())
+
+    with pytest.raises(InvalidInputError) as caught:
+        await house.rooms.rotations.request(operator(), [south.id])
+    assert caught.value.field == "client"
+    punctures = await rotate(house)
+    assert [each.controller_id for each in punctures] == [house.practice.id]
