@@ -103,8 +103,9 @@ async def test_one_altered_item_fails_its_batch_across(moving: Successor) -> Non
     wrapped = await moving.wrap(1, SECRET, CASE)
     await moving.adopt()
     await moving.create("practice", 2)
+    altered = wrapped[:-1] + bytes((wrapped[-1] ^ 1,))
     with pytest.raises(UnsealError):
-        await moving.rewrap(1, 2, [(wrapped, CASE), (wrapped[:-1] + b"\0", CASE)])
+        await moving.rewrap(1, 2, [(wrapped, CASE), (altered, CASE)])
 
 
 async def test_each_version_says_who_keeps_it(moving: Successor, ground: Ground) -> None:
