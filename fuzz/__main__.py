@@ -38,7 +38,8 @@ def _fuzz(reader: str, seconds: str, seed: str) -> int:
         count = executed[1].decode() if executed else "no"
         lines = [f"{reader}: {count} inputs in {seconds} s"]
         if ended.returncode:
-            lines += ended.stderr.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
+            for output in (ended.stdout, ended.stderr):  # Atheris writes what was raised to stdout
+                lines += output.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
             lines += [
                 f"input: {found.read_bytes().hex()}" for found in Path(corpus).glob("found-*")
             ]

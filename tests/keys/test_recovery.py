@@ -107,9 +107,7 @@ def test_what_is_cut_short_does_not_open(size: int) -> None:
 
 
 def test_the_key_is_silent() -> None:
-    key = RecoveryKey.generate()
-
-    assert not any(word in repr(key) for word in key.words.split())
+    assert repr(RecoveryKey.generate()) == "RecoveryKey()"
 
 
 def test_the_head_opens_with_nothing_but_rfc_9180() -> None:

@@ -257,9 +257,9 @@ def lay_out(body: Body, element: Element, start: int, limits: Limits) -> Table:
 def _alike(body: Body, element: Element, start: int) -> Table | None:
     """The table as it is if every row is as long as the first; None if it would not fit."""
     offsets, counts, at = {}, {}, start
-    for one in element.properties if element.rows else ():
+    for one in element.properties:
         if one.count_kind:
-            counts[one.name], at = _count(body, one, at)
+            counts[one.name], at = _count(body, one, at) if element.rows else (0, at)
         offsets[one.name] = at - start
         at += counts.get(one.name, 1) * body.width(one.kind)
     end = start + (at - start) * element.rows

@@ -11,10 +11,11 @@ from gateway.backup.errors import PlaceUnusableError, RecoveryKeyMissingError
 from gateway.backup.parts import hash_of, read_part
 from gateway.backup.place import MARK
 from gateway.signingkeys import public_keys
+from storage.accesslog.publishing import newest
 from storage.blobs import Area
 from tests.gateway.backup.ground import Ground, back_up
-from tests.gateway.ground import SQLITE, logged
-from tests.house import open_house
+from tests.gateway.ground import SQLITE, logged, until
+from tests.house import House, open_house
 
 
 async def lines_of(ground: Ground, path_part: str) -> list[bytes]:
@@ -145,9 +146,16 @@ async def test_without_a_recovery_key_nothing_is_written(ground: Ground) -> None
     assert [path.name for path in ground.place.root.iterdir()] == [MARK]
 
 
+async def _has_a_checkpoint(house: House) -> bool:
+    async with house.rooms.main.reading() as connection:
+        return await newest(connection) is not None
+
+
 @SQLITE
 async def test_the_place_knows_the_newest_checkpoint_and_proofs_up_to_it(ground: Ground) -> None:
     async with open_house(ground.settings) as house:
+        await house.submitted_case()
+        await until(lambda: _has_a_checkpoint(house))
         first = await back_up(house, ground.place)
         await house.submitted_case()
         await back_up(house, ground.place)

@@ -252,6 +252,12 @@ def test_a_scan_without_vertices_or_faces_is_empty(element: str) -> None:
 
 
 @ORDERS
+def test_an_element_of_lists_without_rows_takes_no_place(order: str) -> None:
+    strips = [b"element strip 0", b"property uchar material", b"property list uchar int corners"]
+    assert read(ply(cube(), order, extra=strips), LIMITS).triangles == 12
+
+
+@ORDERS
 def test_a_file_cut_short_anywhere_is_refused(order: str) -> None:
     content = ply(cube()[:2], order, vertex_colours=SHADES[:2])
     for end in range(4, len(content) - (not order)):  # the last line may lack its end

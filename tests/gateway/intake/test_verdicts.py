@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.intake.inspector import MOST_ATTEMPTS
-from tests.gateway.ground import SQLITE, change, logged, refused, stored
+from tests.gateway.ground import SQLITE, change, logged, refused, stored, until
 from tests.house import API, SCAN, TUS, House
 from tests.scans import jpeg, png
 
@@ -22,7 +22,11 @@ async def test_a_refused_file_leaves_nothing_but_its_reason(house: House) -> Non
     assert file["problem"]["code"] == "unreadable_scan"
     assert str(len(SCAN) - 1) in file["problem"]["message"]
     assert file["problem"]["remedy"]
-    assert await stored(house) == before
+
+    async def is_stored_as_before() -> bool:
+        return await stored(house) == before
+
+    await until(is_stored_as_before)  # what was uploaded goes soon after the verdict
     path = f"{API}/cases/{case_id}/files/{file['id']}/content"
     refused(await house.dentist.ask("GET", path), 404, "not_found")
 
