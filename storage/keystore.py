@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.errors import StaleKeyVersionError
@@ -184,18 +184,31 @@ async def under_version(
     return every(WrappedKey, await connection.execute(statement))
 
 
-async def replace(tx: AsyncConnection, key: WrappedKey, wrapped: bytes, version: int) -> None:
-    """Put a re-wrapped key in place of this one, unless it changed or went meanwhile.
+async def replace(
+    tx: AsyncConnection, moved: Sequence[tuple[WrappedKey, bytes]], version: int
+) -> None:
+    """Put re-wrapped keys of one controller in place of these, but those that changed or went.
 
     Raises:
         StaleKeyVersionError: `version` is not the current one.
     """
-    await _hold_current(tx, key.controller_id, version)
-    await tx.execute(
-        update(wrapped_keys)
-        .where(_is(key.purpose, key.object_id), wrapped_keys.c.version == key.version)
-        .values(wrapped=wrapped, version=version)
+    await _hold_current(tx, moved[0][0].controller_id, version)
+    statement = update(wrapped_keys).where(
+        wrapped_keys.c.purpose == bindparam("of_purpose"),
+        wrapped_keys.c.object_id == bindparam("of_object"),
+        wrapped_keys.c.version == bindparam("old_version"),
     )
+    rows = [
+        {
+            "of_purpose": key.purpose,
+            "of_object": key.object_id,
+            "old_version": key.version,
+            "wrapped": wrapped,
+            "version": version,
+        }
+        for key, wrapped in moved
+    ]
+    await tx.execute(statement, rows)
 
 
 async def remove(tx: AsyncConnection, purpose: str, object_id: str) -> None:

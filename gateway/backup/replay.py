@@ -10,7 +10,8 @@ The data are of one moment, keystore and provider of a later one. So, in this or
    Nothing of it opens, so nothing of it is shown.
 4. a case that was given another key since (one of its files was erased, its identity corrected)
    gets that one. What this back-up holds of its records opens under nothing.
-5. a practice that has no key at all any more was erased as a whole, and is closed.
+5. a practice that has no key at all any more was erased as a whole, and is closed; what of that
+   was asked for already at the time of the back-up comes to its certificates.
 6. a file whose key is gone was removed since; one whose bytes the back-up lacks goes too.
 """
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.backup.sources import Versions
@@ -153,17 +154,21 @@ class Replay:
 
     async def _move_on(self, controller_id: str, old: int, new: int) -> None:
         """Its own puncture is not in this back-up: whatever is left on the version moves on."""
-        row = {
+        row = self._puncture(controller_id, old, new, "rotation")
+        await self.main.execute(insert(punctures).values(row))
+
+    @staticmethod
+    def _puncture(controller_id: str, old: int, new: int, cause: str) -> dict[str, Any]:
+        return {
             "id": new_id(),
             "controller_id": controller_id,
             "step": "begun",
             "old_version": old,
             "new_version": new,
-            "cause": "rotation",
+            "cause": cause,
             "requested_by": RESTORE,
             "created_at": now(),
         }
-        await self.main.execute(insert(punctures).values(row))
 
     async def _cases(self, held: Mapping[str, frozenset[int]]) -> None:
         keys = await self._case_keys()
@@ -247,10 +252,35 @@ class Replay:
 
     async def _practices(self) -> None:
         for practice in await accounts.list_controllers(self.main):
-            if practice.closed_at is None and not await self.versions(practice.id):
+            if await self.versions(practice.id):
+                continue
+            await self._go_on_without_keys(practice.id)
+            if practice.closed_at is None:
                 await accounts.close_controller(self.main, practice.id, now())
                 await cases.delete_subjects(self.main, practice.id)
                 self.done.closed.append(practice.id)
+
+    async def _go_on_without_keys(self, controller_id: str) -> None:
+        """Erasures without a puncture need none any more: every version is destroyed."""
+        begun = (
+            (erasures.c.controller_id == controller_id)
+            & (erasures.c.step == "frozen")
+            & erasures.c.puncture_id.is_(None)
+        )
+        ids = list(await self.main.scalars(select(erasures.c.id).where(begun)))
+        newest = await self.keystore.scalar(
+            select(func.max(controller_versions.c.version)).where(
+                controller_versions.c.controller_id == controller_id
+            )
+        )
+        if not ids or newest is None:
+            return
+        puncture = self._puncture(controller_id, newest, newest, "erasure")
+        await self.main.execute(
+            insert(punctures).values(puncture | {"step": "destroyed", "finished_at": now()})
+        )
+        ended = {"step": "punctured", "puncture_id": puncture["id"], "evidence": "[]"}
+        await self.main.execute(update(erasures).where(erasures.c.id.in_(ids)).values(**ended))
 
     async def _files(self) -> None:
         rows = await self.main.execute(

@@ -262,8 +262,7 @@ class Punctures:
         items = [(row.wrapped, place_of(row)) for row in rows]
         moved = await self._keyring.rewrap(old, new, items)
         async with self._keystore.transaction() as tx:
-            for row, wrapped in zip(rows, moved, strict=True):
-                await keystore.replace(tx, row, wrapped, new)
+            await keystore.replace(tx, list(zip(rows, moved, strict=True)), new)
 
     async def _move_alone(self, row: WrappedKey, old: int, new: int) -> list[tuple[str, str]]:
         """Move one key of a batch in which something was altered; what was is named, and logged.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from gateway.settings import Settings
 from keys.stream import SEGMENT_SIZE
+from storage.database import Room
 from tests.adversary.attacks import LARGE, NOTES, OTHER, Ground, filed
+from tests.adversary.crashing import twin
 from tests.adversary.matrix import Ground as Struck
 from tests.adversary.matrix import open_ground
 from tests.house import House
@@ -36,3 +39,13 @@ async def ground(house: House) -> Ground:
         foreign=await filed(house, foreign_dentist, third, OTHER),
         foreign_dentist=foreign_dentist,
     )
+
+
+@pytest.fixture
+def grounds(
+    settings: Settings, fresh_url: Callable[[Room], str], backend: str
+) -> Sequence[Settings]:
+    """Two data directories, so that two servers can be killed at a time; one on PostgreSQL."""
+    if backend == "postgresql":
+        return (settings,)
+    return settings, twin(settings, fresh_url("main"), fresh_url("keystore"))

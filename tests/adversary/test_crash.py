@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,9 +17,8 @@ from aiohttp import ClientError
 from sqlalchemy import Select, select
 
 from gateway.settings import Settings
-from storage.database import Room
 from storage.schema import erasures, files
-from tests.adversary.crashing import Promises, Victim, twin, victim
+from tests.adversary.crashing import Promises, Victim, victim
 from tests.house import API
 from tests.scans import arch, binary_stl
 
@@ -28,16 +27,6 @@ LARGE = binary_stl(arch(8_000, seed=22))
 LOST = (ClientError, ConnectionError)  # what a killed server's clients meet
 STEPS = 60  # the main job takes more than this; a test that stopped early would not notice
 KILLS = {"sqlite": 15, "postgresql": 4}  # of one server
-
-
-@pytest.fixture
-def grounds(
-    settings: Settings, fresh_url: Callable[[Room], str], backend: str
-) -> Sequence[Settings]:
-    """Two data directories, so that two servers can be killed at a time; one on PostgreSQL."""
-    if backend == "postgresql":
-        return (settings,)
-    return settings, twin(settings, fresh_url("main"), fresh_url("keystore"))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,9 +16,8 @@ from aiohttp import ClientError
 from sqlalchemy import func, select
 
 from gateway.settings import Settings
-from storage.database import Room
 from storage.schema import erasures
-from tests.adversary.crashing import Victim, twin, victim
+from tests.adversary.crashing import Victim, victim
 from tests.house import API, PATIENT, WAIT_SECONDS
 from tests.scans import arch, binary_stl
 
@@ -49,12 +48,6 @@ class Case:
         self.rounds += 1
         self.doomed, self.acknowledged = doomed["id"], set()
         self.wanted = {**RIGHT, "name": f"Echtenaam {self.rounds}"}
-
-
-@pytest.fixture
-def grounds(settings: Settings, fresh_url: Callable[[Room], str]) -> Sequence[Settings]:
-    """Two data directories, so that two servers can be killed at a time."""
-    return settings, twin(settings, fresh_url("main"), fresh_url("keystore"))
 
 
 @pytest.mark.slow

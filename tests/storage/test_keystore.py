@@ -157,12 +157,12 @@ async def test_a_rewrapped_key_takes_the_place_of_the_one_it_was_made_from(
     await add(keystore, row)
     with pytest.raises(StaleKeyVersionError):
         async with keystore.transaction() as tx:
-            await keys.replace(tx, row, b"new", 2)
+            await keys.replace(tx, [(row, b"new")], 2)
     await move_to(keystore, 2)
     async with keystore.transaction() as tx:
-        await keys.replace(tx, row, b"new", 2)
-        await keys.replace(tx, row, b"late", 2)  # made from what is no longer there
-        await keys.replace(tx, gone, b"new", 2)
+        await keys.replace(tx, [(row, b"new")], 2)
+        await keys.replace(tx, [(row, b"late")], 2)  # made from what is no longer there
+        await keys.replace(tx, [(gone, b"new")], 2)
 
     async with keystore.reading() as connection:
         found = await keys.get(connection, "case_key", row.object_id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.access.actors import operator
 from gateway.access.second import Credentials
 from gateway.backup.house import house_of
@@ -60,3 +62,13 @@ async def back_up(house: House, place: Place) -> Backup:
 async def hire_officer(house: House) -> None:
     """A privacy officer with a password, who can agree to a restore."""
     await house.rooms.accounts.add_account(email=OFFICER, role="privacy_officer", password=PASSWORD)
+
+
+async def refused_at(
+    ground: Ground, error: type[Exception] | tuple[type[Exception], ...], **how: Any
+) -> Exception:
+    """What a restore is refused with; nothing was written."""
+    with pytest.raises(error) as caught:
+        await ground.restore(**how)
+    assert not ground.target.data.exists()
+    return caught.value

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,29 +12,18 @@ from gateway.access.second import Credentials
 from gateway.app import log_verifier, open_rooms
 from gateway.audit.certificate import check
 from gateway.backup.errors import (
-    BackupDamagedError,
-    BackupForeignError,
-    BackupMissingError,
-    KeysTooOldError,
-    KeystoreBehindError,
     KeystoreTooOldError,
     LogContradictsError,
-    NotEmptyError,
-    UnfinishedRestoreError,
 )
-from gateway.backup.parts import PartWriter
 from gateway.backup.restoring import next_origin
-from gateway.errors import InvalidInputError, LoginFailedError
 from gateway.signingkeys import public_keys
-from keys.recovery import RecoveryKey
-from keys.secret import SecretKey
-from keys.signing import SigningKey, Verifier, Verifiers
-from storage import cases, erasures, files
+from keys.signing import Verifier, Verifiers
+from storage import cases, erasures
 from storage.accesslog.checkpoint import Head
 from storage.accesslog.verify import verify
 from storage.blobs import Area
-from tests.gateway.backup.ground import OFFICER, Ground, back_up, hire_officer
-from tests.gateway.ground import SQLITE, logged, until
+from tests.gateway.backup.ground import OFFICER, Ground, back_up, hire_officer, refused_at
+from tests.gateway.ground import SQLITE, until
 from tests.house import (
     API,
     PASSPHRASE,
@@ -196,183 +183,39 @@ async def test_a_client_erased_since_stays_closed(ground: Ground) -> None:
         assert kept not in restored.changed.erased
 
 
-async def refused_at(
-    ground: Ground, error: type[Exception] | tuple[type[Exception], ...], **how: Any
-) -> Exception:
-    """What a restore is refused with; nothing was written."""
-    with pytest.raises(error) as caught:
-        await ground.restore(**how)
-    assert not ground.target.data.exists()
-    return caught.value
-
-
 @SQLITE
-async def test_each_damaged_part_is_refused_by_name_before_anything_is_written(
-    ground: Ground,
+async def test_the_end_of_a_client_that_was_only_asked_for_comes_to_its_certificates(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def nothing() -> bool:
+        return False
+
+    async def is_done() -> bool:
+        return await rooms.closing.certificates(request_id) is not None
+
     async with open_house(ground.settings) as house:
         await hire_officer(house)
-        await house.submitted_case()
-        await back_up(house, ground.place)
-    generation = ground.place.newest()
-    (blob,) = generation.blobs()
-    parts = [
-        generation.directory / "data.sealed",
-        generation.directory / "blobs.txt",
-        ground.place.keystore,
-        ground.keys / "keys.sealed",
-        ground.place.root / "blobs" / Area.VAULT / blob.blob_id[-2:] / blob.blob_id,
-    ]
-    for path in parts:
-        whole = path.read_bytes()
-        for damaged in (whole[:-1], b"", bytes([whole[0] ^ 1]) + whole[1:]):
-            path.write_bytes(damaged)
-            error = await refused_at(ground, BackupDamagedError)
-            assert path.name in str(error)
-        path.unlink()
-        error = await refused_at(ground, (BackupDamagedError, BackupMissingError))
-        assert path.name in str(error)
-        path.write_bytes(whole)
+        gone, leaver = await house.add_practice()
+        await leaver.new_case()
+        rooms = house.rooms
+        with monkeypatch.context() as held:
+            held.setattr(rooms.erasures, "advance", nothing)
+            agreed = Credentials(OFFICER, PASSWORD)
+            request_id = await rooms.closing.close(operator(), gone.id, "it ended", agreed)
+            await back_up(house, ground.place)
+        await until(is_done)
 
-    manifest = generation.directory / "manifest.json"
-    whole = manifest.read_bytes()
-    manifest.write_bytes(whole[:-5])
-    assert "manifest.json" in str(await refused_at(ground, BackupDamagedError))
-    manifest.write_bytes(whole.replace(b'"local"', b'"other"'))
-    assert "manifest.json" in str(await refused_at(ground, BackupForeignError))
-    manifest.write_bytes(whole)
-    assert (await ground.restore()).files == 1
-
-
-@SQLITE
-async def test_a_lost_file_holds_up_nothing_that_is_accepted(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        _, file = await house.submitted_case()
-        await house.submitted_case()
-        await back_up(house, ground.place)
-        async with house.rooms.main.reading() as connection:
-            row = await files.get(connection, file["id"])
-    assert row is not None
-    assert row.blob_id is not None
-    (ground.place.root / "blobs" / Area.VAULT / row.blob_id[-2:] / row.blob_id).unlink()
-
-    restored = await ground.restore(accept_losses=True)
-
-    assert restored.changed.removed == [file["id"]]
-    assert (restored.cases, restored.files) == (2, 1)
-
-
-@SQLITE
-async def test_other_words_open_nothing(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await back_up(house, ground.place)
-
-    wrong = replace(ground.sources, recovery=RecoveryKey.generate())
-    await refused_at(ground, BackupDamagedError, sources=wrong)
-
-
-@SQLITE
-async def test_whoever_has_the_public_half_alone_makes_no_back_up(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        await back_up(house, ground.place)
-    forger = SigningKey("certificate", SecretKey.generate())
-    lines = b'{"format":"kluis/dump/1","room":"keystore","schema":"0001","at":0}\n{"rows":0}\n'
-    writer = PartWriter(ground.place.keystore, "keystore", ground.recovery.public, forger.sign)
-    await writer.write(lines)
-    await writer.end()
-    await writer.publish()
-    writer.discard()
-
-    assert "keystore.sealed" in str(await refused_at(ground, BackupForeignError))
-
-
-@SQLITE
-async def test_a_file_that_was_lost_before_the_back_up_is_listed_and_holds_up_nothing(
-    ground: Ground,
-) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        _, file = await house.submitted_case()
-        await house.submitted_case()
-        async with house.rooms.main.reading() as connection:
-            row = await files.get(connection, file["id"])
-        assert row is not None
-        assert row.blob_id is not None
-        await house.rooms.blobs.delete(Area.VAULT, row.blob_id)
-        assert (await back_up(house, ground.place)).damaged == (row.blob_id,)
-
-    restored = await ground.restore()
-
-    assert restored.changed.removed == [file["id"]]
-    assert (restored.cases, restored.files) == (2, 1)
-
-
-@SQLITE
-async def test_a_keystore_from_before_the_data_is_refused(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        await house.submitted_case()
-        await back_up(house, ground.place)
-        old = ground.place.keystore.read_bytes()
-        await house.submitted_case()
-        await back_up(house, ground.place)
-    ground.place.keystore.write_bytes(old)
-
-    await refused_at(ground, KeystoreBehindError)
-    restored = await ground.restore(accept_losses=True)
-    assert restored.cases == 1
-
-
-@SQLITE
-async def test_keys_from_before_the_keystore_are_refused(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        case_id, _ = await house.submitted_case()
-        await house.submitted_case()
-        await back_up(house, ground.place)
-        old = shutil.copytree(ground.keys, ground.keys.with_name("old-keys"))
-        await house.dentist.erase(case_id)
-
-    await refused_at(ground, KeysTooOldError, sources=replace(ground.sources, keys=[old]))
-
-
-@SQLITE
-async def test_a_restore_takes_a_second_person_of_the_house_as_it_was(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        await back_up(house, ground.place)
-
-    with pytest.raises(InvalidInputError):
-        await ground.restore(second=None)
-    with pytest.raises(LoginFailedError):
-        await ground.restore(second=Credentials(OFFICER, "not their password"))
-    with pytest.raises(UnfinishedRestoreError):
-        async with open_rooms(ground.target, PASSPHRASE):
-            pass
     await ground.restore()
 
-    async with open_house(ground.target) as house:
-        events = await logged(house, "house.restore")
-        agreed = await logged(house, "second.agree")
-    assert [event["event"]["stage"] for event in events] == ["authorised", "outcome"]
-    assert agreed[-1]["event"]["detail"]["agrees_to"] == "house.restore"
-    assert events[-1]["event"]["detail"]["second"] == agreed[-1]["user"]["id"]
-
-
-@SQLITE
-async def test_nothing_is_ever_restored_over_something(ground: Ground) -> None:
-    async with open_house(ground.settings) as house:
-        await hire_officer(house)
-        await back_up(house, ground.place)
-    await ground.restore()
-
-    with pytest.raises(NotEmptyError):
-        await ground.restore()
-    shutil.rmtree(ground.target.data)
-    with pytest.raises(NotEmptyError):  # the databases are elsewhere, and full
-        await ground.restore()
+    async with serving(ground.target) as (rooms, _, _):
+        await until(is_done)
+        whole = await rooms.closing.certificates(request_id)
+        assert whole is not None
+        assert {erasure.kind for erasure in whole} == {"case", "client"}
+        signers = public_keys(ground.target.certificate_key_path)
+        log = Verifiers((log_verifier(ground.target.log_key_path),))
+        for erasure in whole:
+            check(json.loads(erasure.certificate or ""), signers, log)
 
 
 async def test_the_log_goes_on_under_another_name_and_says_what_is_missing(ground: Ground) -> None:

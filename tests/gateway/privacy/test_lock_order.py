@@ -68,10 +68,10 @@ async def test_a_key_is_given_while_a_puncture_moves_the_old_one(house: House) -
         [case_key] = await keystore.of_case(connection, case_id)
     assert index_key is not None
     async with house.rooms.keystore.transaction() as tx:
-        await keystore.replace(tx, index_key, index_key.wrapped, 1)
+        await keystore.replace(tx, [(index_key, index_key.wrapped)], 1)
         acting = asyncio.create_task(correct(house, case_id))
         await waits_or_ends(house.rooms.keystore, acting)
-        await keystore.replace(tx, case_key, case_key.wrapped, 1)
+        await keystore.replace(tx, [(case_key, case_key.wrapped)], 1)
 
     assert (await acting).status == 202
 
