@@ -23,6 +23,7 @@ from keys.errors import KeyringMissingError
 from keys.recovery import RecoveryKey
 from tests.gateway.ground import SQLITE
 from tests.house import API, PASSPHRASE, Person, open_house, serving
+from tests.leaks import planted
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +66,8 @@ def forker(settings: Settings, tmp_path: Path) -> Iterator[Forker]:
         (tmp_path / name).mkdir(mode=0o700)
         job[name] = str(tmp_path / name)
     settings.recovery_key_path.write_text(recovery.public.line + "\n")
-    job |= {"target": str(tmp_path / "restored"), "words": recovery.words}
+    words = planted("the recovery words", recovery.words)
+    job |= {"target": str(tmp_path / "restored"), "words": words}
     environment = {name: value for name, value in os.environ.items() if name == "PATH"}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.adversary.restorer", str(tmp_path / "steps")],

@@ -12,12 +12,14 @@ from gateway.settings import Settings
 from keys.recovery import RecoveryKey
 from storage.database import Room
 from tests.gateway.backup.ground import Ground
+from tests.leaks import planted
 
 
 @pytest.fixture
 def ground(settings: Settings, tmp_path: Path, fresh_url: Callable[[Room], str]) -> Ground:
     """One place for data, one for keys, the words, and databases to restore into."""
     recovery = RecoveryKey.generate()
+    planted("the recovery words", recovery.words)
     place, keys = tmp_path / "place", tmp_path / "keys"
     place.mkdir(mode=0o700)
     keys.mkdir(mode=0o700)
