@@ -7,9 +7,10 @@ DEMO   ?= ./demo
 JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 FUZZ_SEED    ?= 0
+WILD   ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check crash fuzz mutants bench-inspect bench-keys bench-log rehearse format lock clean
+.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log rehearse format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,9 @@ fuzz: develop ## coverage-guided fuzzing of every reader, FUZZ_SECONDS each, two
 
 crash: develop ## the whole crash matrix: every call that makes something durable, times every fault (an hour)
 	KLUIS_CRASH=all $(BIN)/pytest -n $(JOBS) --dist loadfile -rP tests/adversary/test_matrix_*.py
+
+schemathesis: develop ## the whole API with requests of its own description, by every identity (20 minutes)
+	KLUIS_WILD=$(WILD) $(BIN)/pytest -rP tests/adversary/test_wild_api.py
 
 mutants: develop ## changed readers that the tests must notice (takes half an hour)
 	$(BIN)/python -m tests.mutants $(MODULES)

@@ -10,14 +10,33 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from gateway.access.accountkeys import AccountKeys
 from gateway.access.accounts import Accounts, check_email
+from gateway.access.codes import Codes
+from gateway.access.confidentiality import Confidentiality
+from gateway.access.controllerkeys import ControllerKeys
+from gateway.access.factors import Factors
 from gateway.access.grants import Access
+from gateway.access.links import Links
+from gateway.access.notices import Notices
+from gateway.access.ownpassword import OwnPassword
+from gateway.access.passkeys import Passkeys
 from gateway.access.passwords import Passwords
+from gateway.access.people import People
 from gateway.access.policy import Role
+from gateway.access.profile import Profile
+from gateway.access.recoveries import Recoveries
 from gateway.access.second import SecondPerson
+from gateway.access.service_accounts import ServiceAccounts
+from gateway.access.sessionlist import SessionList
 from gateway.access.sessions import Sessions
+from gateway.access.signin import SignIn
+from gateway.access.signon import SignOn, sign_on_provider
+from gateway.access.throttle import Throttle
+from gateway.access.tokens import Tokens
 from gateway.api.context import Services
 from gateway.backup.errors import UnfinishedRestoreError
 from gateway.backup.places import Places, keep_recovery_key
@@ -32,10 +51,13 @@ from gateway.intake.inspector import Inspector
 from gateway.intake.sweep import Sweeper
 from gateway.intake.uploads import Uploads
 from gateway.inventory.inventory import Inventory
+from gateway.mail.post import Post
+from gateway.privacy.assignments import Assignments
 from gateway.privacy.casekeys import CaseKeys
 from gateway.privacy.cases import Cases
 from gateway.privacy.closing import Closing
 from gateway.privacy.corrections import Corrections
+from gateway.privacy.emergencies import Emergencies
 from gateway.privacy.ending import Ending
 from gateway.privacy.erasure import Erasures
 from gateway.privacy.heartbeat import Heartbeat
@@ -44,6 +66,7 @@ from gateway.privacy.patients import Patients
 from gateway.privacy.puncture import Punctures
 from gateway.privacy.reasons import Reasons
 from gateway.privacy.rekey import Rekey
+from gateway.privacy.restriction import Restriction
 from gateway.privacy.rotation import Rotations
 from gateway.providers import open_provider, set_up_provider
 from gateway.reconcile import Reconciliation
@@ -51,6 +74,9 @@ from gateway.release.content import Release
 from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.signingkeys import LogKeys, public_keys
+from gateway.watch.thresholds import Thresholds
+from gateway.watch.triage import Triage
+from gateway.watch.watching import Watching
 from keys.context import Purpose
 from keys.errors import KeyringExistsError
 from keys.keyring import Keyring
@@ -83,8 +109,10 @@ class Rooms:
     sequencer: Sequencer
     cosigning: Cosigning
     syslog: SyslogSink | None
+    watching: Watching
     accounts: Accounts
     second: SecondPerson
+    notices: Notices
     closing: Closing
     heartbeat: Heartbeat
     sweeper: Sweeper
@@ -187,7 +215,9 @@ async def open_rooms(settings: Settings, passphrase: str) -> AsyncIterator[Rooms
         stack.push_async_callback(access_log.close)
         log_keys = LogKeys(settings.log_key_path, provider)
         await log_keys.refresh()
-        yield _wire(settings, databases, access_log, provider, log_keys)
+        rooms = _wire(settings, databases, access_log, provider, log_keys)
+        stack.push_async_callback(rooms.services.sign_on.close)
+        yield rooms
 
 
 def _wire(
@@ -204,7 +234,10 @@ def _wire(
     reserve = DiskReserve(settings.disk_reserve_path, settings.disk_reserve_bytes)
     access = Access(main, access_log, reserve, node_id)
     passwords = Passwords()
-    sessions = Sessions(main, access, passwords, settings)
+    account_keys = AccountKeys(keystore, ControllerKeys(keystore, keyring))
+    codes = Codes(main, access, account_keys)
+    throttle = Throttle(main, access)
+    sessions = Sessions(main, access, passwords, codes, throttle, settings)
     sequencer = _sequencer(settings, main, log_keys, node_id)
     access_log.is_broken = sequencer.is_broken
     reconciliation = Reconciliation(main, access, unwraps)
@@ -235,7 +268,10 @@ def _wire(
         ),
         node_id=node_id,
     )
-    second = SecondPerson(main, access, passwords, needed=settings.two_people)
+    signin = SignIn(main, access, passwords, codes, throttle, settings)
+    post = Post(settings)
+    links = Links(main, access, passwords, post, throttle, settings)
+    second = SecondPerson(main, access, passwords, throttle, needed=settings.two_people)
     return Rooms(
         settings=settings,
         main=main,
@@ -251,8 +287,10 @@ def _wire(
         sequencer=sequencer,
         cosigning=Cosigning(main, list(map(Witness.parse, settings.witnesses)), node_id),
         syslog=_syslog(settings, main, node_id),
+        watching=Watching(main, Thresholds(history_days=settings.watch_history_days), node_id, now),
         accounts=Accounts(main, access, passwords, keys.create_controller),
         second=second,
+        notices=Notices(main, access, post),
         closing=Closing(main, access, second, erasures.requested.set),
         heartbeat=heartbeat,
         sweeper=Sweeper(
@@ -286,7 +324,25 @@ def _wire(
             keyring=keyring,
             access=access,
             sessions=sessions,
-            cases=Cases(main, access, keys, patients),
+            signin=signin,
+            factors=Factors(main, access, sessions, codes, account_keys),
+            passkeys=Passkeys(main, access, sessions, signin, throttle, settings),
+            sign_on=SignOn(main, access, signin, throttle, settings, sign_on_provider(settings)),
+            password=OwnPassword(main, access, passwords, throttle),
+            people=People(main, access, sessions, links),
+            profile=Profile(main, access, sessions, account_keys),
+            recoveries=Recoveries(main, access, sessions, settings),
+            links=links,
+            confidentiality=Confidentiality(main, access),
+            session_list=SessionList(main, access, sessions),
+            tokens=Tokens(main, access, sessions),
+            service_accounts=ServiceAccounts(main, access, sessions),
+            cases=Cases(
+                main, access, keys, patients, timedelta(days=settings.assignment_grace_days)
+            ),
+            assignments=Assignments(main, access),
+            emergencies=Emergencies(main, access, reasons, settings),
+            restriction=Restriction(main, access, reasons),
             uploads=uploads,
             inspector=inspector,
             release=Release(main, blobs, access, keys),
@@ -306,6 +362,7 @@ def _wire(
                 patients=patients,
                 requested=erasures.requested.set,
             ),
+            triage=Triage(main, access, reasons),
         ),
     )
 

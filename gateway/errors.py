@@ -3,13 +3,25 @@
     GatewayError                    never raised itself
     ├── NotFoundError               unknown, or not to be seen by who asks: no difference
     ├── UnauthenticatedError
-    │   └── LoginFailedError
+    │   ├── SessionLockedError
+    │   ├── LoginFailedError
+    │   ├── CodeRefusedError
+    │   ├── PasskeyRefusedError
+    │   └── SignOnRefusedError
     ├── ForbiddenError              visible, but this act is not theirs
     │   ├── CrossSiteError
+    │   ├── OutOfScopeError
+    │   ├── SecondFactorRequiredError
+    │   ├── ConfidentialityRequiredError
     │   └── ConfirmationRequiredError
+    ├── LinkEndedError              of an invitation or a reset
     ├── InvalidInputError           names the field and the remedy
+    │   └── WeakPasswordError
+    ├── TooManyAttemptsError
+    ├── LastFactorError
     ├── WrongStateError
     ├── CaseFrozenError
+    ├── CaseRestrictedError         its processing is restricted (GDPR article 18)
     ├── RangeNotSatisfiableError
     ├── UploadError                 tus
     │   ├── TusVersionError
@@ -84,6 +96,38 @@ class LoginFailedError(UnauthenticatedError):
     nl = "E-mailadres en wachtwoord horen niet bij elkaar. Probeer het opnieuw."
 
 
+class CodeRefusedError(UnauthenticatedError):
+    """A wrong or used code, or a sign-in that is over: no difference."""
+
+    code = "code_refused"
+    en = "The code is not right or was used before, or the sign-in took too long. Try again."
+    nl = "De code klopt niet of is al gebruikt, of het aanmelden duurde te lang. Probeer opnieuw."
+
+
+class SessionLockedError(UnauthenticatedError):
+    """Somebody of the house left the screen alone."""
+
+    code = "session_locked"
+    en = "The screen is locked after a silence. Give your password or a code to go on."
+    nl = "Het scherm is vergrendeld na stilte. Geef uw wachtwoord of een code om door te gaan."
+
+
+class PasskeyRefusedError(UnauthenticatedError):
+    """A passkey is not known here, or its answer does not hold; which, is not told."""
+
+    code = "passkey_refused"
+    en = "The passkey was not accepted. Try again, or use another way to sign in."
+    nl = "De passkey is niet aanvaard. Probeer het opnieuw, of gebruik een andere manier."
+
+
+class SignOnRefusedError(UnauthenticatedError):
+    """The sign-on provider's answer does not hold, or who it names has no access here."""
+
+    code = "sign_on_refused"
+    en = "Signing on did not work. Try again; if it fails again, ask your administrator for access."
+    nl = "Het aanmelden is niet gelukt. Probeer het opnieuw, of vraag uw beheerder om toegang."
+
+
 class ForbiddenError(GatewayError):
     """The object is visible to who asks, the act is not theirs."""
 
@@ -100,6 +144,22 @@ class CrossSiteError(ForbiddenError):
     nl = "Het verzoek kwam niet van een pagina van deze server, of mist zijn X-CSRF-Token."
 
 
+class OutOfScopeError(ForbiddenError):
+    """The bearer token is limited to other acts or cases, or the act takes a signed-in person."""
+
+    code = "out_of_scope"
+    en = "The token is not for this act or this case. Use one that is, or sign in."
+    nl = "Het token is niet voor deze handeling of deze casus. Gebruik een ander, of meld u aan."
+
+
+class SecondFactorRequiredError(ForbiddenError):
+    """The person must have a second factor, and has none yet."""
+
+    code = "second_factor_required"
+    en = "Set up a second factor first (POST /api/v1/account/factors)."
+    nl = "Stel eerst een tweede factor in (POST /api/v1/account/factors)."
+
+
 class ConfirmationRequiredError(ForbiddenError):
     """Nothing irreversible on one stolen session (invariant 9)."""
 
@@ -108,12 +168,52 @@ class ConfirmationRequiredError(ForbiddenError):
     nl = "Dit kan niet ongedaan worden gemaakt. Bevestig met uw wachtwoord ({field})."
 
 
+class ConfidentialityRequiredError(ForbiddenError):
+    """No access to cases without a confirmed duty of confidentiality (P12)."""
+
+    code = "confidentiality_required"
+    en = "First read and confirm your duty of confidentiality ({field}); it is asked once a year."
+    nl = "Lees en bevestig eerst uw geheimhoudingsplicht ({field}); dat wordt elk jaar gevraagd."
+
+
+class LinkEndedError(GatewayError):
+    """A link from a mail that no longer lets anybody in, or never did."""
+
+    code = "link_ended"
+    en = "This link was used already, or its time is over. Ask for a new one."
+    nl = "Deze link is al gebruikt, of de tijd is om. Vraag een nieuwe."
+
+
 class InvalidInputError(GatewayError):
     """A field of the request is wrong."""
 
     code = "invalid_input"
     en = "The field {field} is not right: {reason}."
     nl = "Het veld {field} klopt niet: {reason}."
+
+
+class TooManyAttemptsError(GatewayError):
+    """Tries have to wait; the same whether there is such an account or not."""
+
+    code = "too_many_attempts"
+    en = "There were too many attempts. Try again in {seconds} seconds."
+    nl = "Er waren te veel pogingen. Probeer het over {seconds} seconden opnieuw."
+
+
+class WeakPasswordError(InvalidInputError):
+    """A new password that is too short, too long or too easily guessed."""
+
+    code = "weak_password"
+    en = "Take another password: {why}."
+    nl = "Kies een ander wachtwoord: {waarom}."
+
+
+class LastFactorError(GatewayError):
+    """Who must have a second factor keeps one."""
+
+    code = "last_factor"
+    en = "This is your last second factor, and you need one. Set up another one first."
+    nl = "Dit is uw laatste tweede factor, en u hebt er een nodig. Stel eerst een andere in."
 
 
 class WrongStateError(GatewayError):
@@ -130,6 +230,14 @@ class CaseFrozenError(GatewayError):
     code = "case_frozen"
     en = "The case is being erased and can no longer be used."
     nl = "De casus wordt gewist en kan niet meer worden gebruikt."
+
+
+class CaseRestrictedError(GatewayError):
+    """The case is stored and not otherwise processed until a doubt is settled."""
+
+    code = "case_restricted"
+    en = "The case is restricted until a doubt is settled. Its practice can release it."
+    nl = "De casus is beperkt tot een twijfel is opgelost. De praktijk kan hem vrijgeven."
 
 
 class RangeNotSatisfiableError(GatewayError):

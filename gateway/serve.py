@@ -30,6 +30,7 @@ from gateway.errors import InvalidInputError, UnavailableError
 from gateway.process import configure_log, keep_to_itself
 from gateway.providers import open_provider
 from gateway.settings import Settings, settings_changed
+from gateway.web.pages import pages
 
 GRACE_SECONDS = 10.0  # for requests in flight; then what arrived is made durable and they end
 BACKLOG = 1024
@@ -83,7 +84,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with open_rooms(settings, passphrase) as rooms, working(rooms) as work, noted(rooms):
-        runner = make_runner(rooms.services, GRACE_SECONDS)
+        runner = make_runner(rooms.services, GRACE_SECONDS, pages())
         await runner.setup()
         try:
             site = web.SockSite(runner, listener, backlog=BACKLOG)
@@ -159,8 +160,12 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.reconciliation.run())
             tasks.create_task(rooms.retention.run())
             tasks.create_task(rooms.schedule.run())
+            tasks.create_task(rooms.watching.run())
             if rooms.syslog is not None:
                 tasks.create_task(rooms.syslog.run())
+            tasks.create_task(rooms.notices.run())
+            tasks.create_task(rooms.services.recoveries.run())
+            tasks.create_task(rooms.services.links.run())
             tasks.create_task(_sweep(rooms))
             await asyncio.shield(sequencing)
     except* Exception as broken:  # noqa: BLE001 - the server stops; this says why

@@ -122,6 +122,45 @@ class Settings(BaseSettings):
     syslog_ca_file: Path | None = Field(
         None, description="certificates that vouch for the receiver; else this machine's own"
     )
+    watch_history_days: int = Field(
+        60, gt=0, description="days of the log from which the watch knows what is usual"
+    )
+    smtp_host: str = Field("", description="mail server; empty: no mail leaves")
+    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="TLS with it; none: for a server on this machine alone"
+    )
+    smtp_ca_file: Path | None = Field(
+        None, description="certificates that vouch for it; else this machine's own"
+    )
+    smtp_user: str = Field("", description="user name at the mail server; empty: none")
+    smtp_password_file: Path | None = Field(None, description="file that holds its password")
+    mail_from: str = Field("kluis@localhost", description="address that mail comes from")
+    public_url: str = Field(
+        "", description="address of our pages as people reach them, such as https://kluis.example"
+    )
+    oidc_issuer: str = Field(
+        "", description="sign-on provider, as it names itself: https://...; empty: none"
+    )
+    oidc_client_id: str = Field("", description="our name at the sign-on provider")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="file that holds our secret there; none: a public client"
+    )
+    oidc_scopes: str = Field(
+        "openid email", description="scopes that are asked of the sign-on provider"
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="claim of its tokens that lists a person's groups"
+    )
+    oidc_groups: Several = Field(
+        (), description="who they are here, first match wins: GROUP=ROLE or GROUP=ROLE@CLIENT_ID"
+    )
+    oidc_second_factor: Several = Field(
+        (), description="values of amr or acr that count as a second factor; empty: none does"
+    )
+    oidc_create_staff: bool = Field(
+        False, description="whether sign-on makes accounts of staff whom oidc_groups names"
+    )
     scan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest scan taken, in bytes")
     photo_limit_bytes: int = Field(32 * MiB, gt=0, description="largest photo taken, in bytes")
     plan_limit_bytes: int = Field(256 * MiB, gt=0, description="largest plan file, in bytes")
@@ -145,12 +184,29 @@ class Settings(BaseSettings):
         description="virus scanner on this machine, path of its socket or HOST:PORT; empty: none",
     )
     session_idle_minutes: float = Field(30.0, gt=0, description="a session ends after this silence")
+    session_lock_minutes: float = Field(
+        15.0, gt=0, description="staff who were silent for this long prove themselves again"
+    )
     session_hours: float = Field(12.0, gt=0, description="a session ends after this in any case")
+    invitation_hours: float = Field(72.0, gt=0, description="how long an invitation's link works")
+    reset_minutes: float = Field(30.0, gt=0, description="how long the link of a reset works")
+    factor_recovery_hours: float = Field(
+        24.0, ge=24, description="wait before a lost second factor is removed; a day at least"
+    )
     confirmation_minutes: float = Field(
         5.0, gt=0, description="how long a repeated password counts for what cannot be undone"
     )
     two_people: bool = Field(
         True, description="whether what undoes the house takes a second person's password"
+    )
+    emergency_minutes: int = Field(
+        60, ge=1, le=240, description="how long an emergency gives access at the most"
+    )
+    emergency_review_hours: float = Field(
+        72.0, gt=0, description="time until an emergency must have been reviewed"
+    )
+    assignment_grace_days: float = Field(
+        14.0, ge=0, description="days that a planner keeps access to a case that is completed"
     )
     log_years: float = Field(
         5.0, ge=5, description="years that records of the access log are kept; the law asks for 5"

@@ -1,6 +1,6 @@
 """Controllers and the people who sign in: rows in, frozen rows out.
 
-Secrets of sessions and tokens arrive hashed; what is stored here opens nothing.
+A session's secret arrives hashed; what is stored here opens nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import tokens
 from storage.rows import at_most_one, every
-from storage.schema import accounts, controllers, sessions, tokens
+from storage.schema import accounts, controllers, links, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Controller:
     created_at: datetime
     erasure_delay_hours: int = 24
     erasure_second_from: int = 10
+    second_factor_required: bool = False
+    address: str | None = None
+    phone: str | None = None
     closed_at: datetime | None = None
 
 
@@ -45,30 +49,37 @@ class Account:
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
     disabled_at: datetime | None = None
+    closed_at: datetime | None = None
+    name: str | None = None
+    phone: str | None = None
+    language: str = "en"
+    confidential_at: datetime | None = None
+    confidential_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser; the cookie's secret is known here only by its hash."""
+    """A signed-in browser; the cookie's secret is known here only by its hash.
+
+    Attributes:
+        device: What it says it is, such as "Firefox on Windows".
+        proofs: How the person proved themself, names with a space between.
+        restricted: What is missing before the session may do more than mend that; None: nothing.
+        provider_session: The sign-on provider's name of its session, where it signed them on.
+    """
 
     secret_hash: bytes = field(repr=False)
+    id: str
     account_id: str
+    device: str
+    address: str | None
+    proofs: str
+    restricted: str | None
     created_at: datetime
     seen_at: datetime
     confirmed_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token of an account."""
-
-    id: str
-    secret_hash: bytes = field(repr=False)
-    account_id: str
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
+    provider_session: str | None = None
 
 
 async def add_controller(tx: AsyncConnection, controller: Controller) -> None:
@@ -105,13 +116,13 @@ async def change_controller(tx: AsyncConnection, controller_id: str, **columns: 
 
 async def close_controller(tx: AsyncConnection, controller_id: str, at: datetime) -> None:
     """Close a controller: nothing new comes in, and its people are shut out at once."""
-    await change_controller(tx, controller_id, closed_at=at)
+    await change_controller(tx, controller_id, closed_at=at, address=None, phone=None)
     theirs = select(accounts.c.id).where(accounts.c.controller_id == controller_id)
     for account_id in (await tx.execute(theirs)).scalars().all():
         await disable(tx, account_id, at)
-        await revoke_tokens(tx, account_id, at)
+        await tokens.revoke(tx, account_id, at)
     of_controller = update(accounts).where(accounts.c.controller_id == controller_id)
-    await tx.execute(of_controller.values(password_hash=None))
+    await tx.execute(of_controller.values(password_hash=None, name=None, phone=None))
 
 
 async def is_closed(connection: AsyncConnection, controller_id: str) -> bool:
@@ -137,6 +148,12 @@ async def get_account(connection: AsyncConnection, account_id: str) -> Account |
     return at_most_one(Account, rows)
 
 
+async def lock_account(tx: AsyncConnection, account_id: str) -> Account | None:
+    """The same, held until the transaction ends: what must be single in an account, is."""
+    held = select(accounts).where(accounts.c.id == account_id).with_for_update(key_share=True)
+    return at_most_one(Account, await tx.execute(held))
+
+
 async def find_account(connection: AsyncConnection, email: str) -> Account | None:
     """One account by its (lower-case) e-mail address, or None."""
     rows = await connection.execute(select(accounts).where(accounts.c.email == email))
@@ -150,28 +167,60 @@ async def emails_of(connection: AsyncConnection, ids: Iterable[str]) -> Mapping[
 
 
 async def set_password(tx: AsyncConnection, account_id: str, password_hash: str) -> None:
-    """Replace the password's hash."""
-    await tx.execute(
-        update(accounts).where(accounts.c.id == account_id).values(password_hash=password_hash)
-    )
+    """Replace the password's hash; a link by which another one could be chosen works no longer."""
+    await change_account(tx, account_id, password_hash=password_hash)
+    await tx.execute(delete(links).where(links.c.account_id == account_id))
+
+
+async def confirm_confidentiality(
+    tx: AsyncConnection, account_id: str, version: int, at: datetime
+) -> None:
+    """Note that somebody confirmed this version of the duty of confidentiality."""
+    confirmed = {"confidential_at": at, "confidential_version": version}
+    await tx.execute(update(accounts).where(accounts.c.id == account_id).values(confirmed))
+
+
+async def change_account(tx: AsyncConnection, account_id: str, **columns: Any) -> None:
+    """Set columns of an account."""
+    await tx.execute(update(accounts).where(accounts.c.id == account_id).values(columns))
+
+
+async def end_sessions(
+    tx: AsyncConnection, account_id: str, *, only: str | None = None, but: bytes | None = None
+) -> int:
+    """End the sessions of an account, everywhere; how many.
+
+    Args:
+        tx: The transaction.
+        account_id: Whose.
+        only: The id of the only one to end.
+        but: The hash of the secret of one to keep.
+    """
+    statement = delete(sessions).where(sessions.c.account_id == account_id)
+    if only is not None:
+        statement = statement.where(sessions.c.id == only)
+    if but is not None:
+        statement = statement.where(sessions.c.secret_hash != but)
+    return (await tx.execute(statement)).rowcount
+
+
+async def replace_password_hash(
+    tx: AsyncConnection, account_id: str, known: str, fresh: str
+) -> None:
+    """Put another hash of the same password in place, unless the password was changed since."""
+    of_account = (accounts.c.id == account_id) & (accounts.c.password_hash == known)
+    await tx.execute(update(accounts).where(of_account).values(password_hash=fresh))
 
 
 async def disable(tx: AsyncConnection, account_id: str, at: datetime) -> None:
-    """Disable an account and end its sessions; idempotent, the first time counts."""
+    """Disable an account, end its sessions, take its links; idempotent, the first time counts."""
     await tx.execute(
         update(accounts)
         .where(accounts.c.id == account_id, accounts.c.disabled_at.is_(None))
         .values(disabled_at=at)
     )
-    await tx.execute(delete(sessions).where(sessions.c.account_id == account_id))
-
-
-async def revoke_tokens(tx: AsyncConnection, account_id: str, at: datetime) -> int:
-    """Revoke every token of an account that is still good; how many."""
-    statement = update(tokens).where(
-        tokens.c.account_id == account_id, tokens.c.revoked_at.is_(None)
-    )
-    return (await tx.execute(statement.values(revoked_at=at))).rowcount
+    await end_sessions(tx, account_id)
+    await tx.execute(delete(links).where(links.c.account_id == account_id))
 
 
 async def add_session(tx: AsyncConnection, session: Session) -> None:
@@ -192,10 +241,32 @@ async def touch_session(tx: AsyncConnection, secret_hash: bytes, seen_at: dateti
     )
 
 
-async def confirm_session(tx: AsyncConnection, secret_hash: bytes, at: datetime) -> None:
-    """Note that the person behind the session has just proved themself again."""
+async def sessions_of(connection: AsyncConnection, account_id: str) -> Sequence[Session]:
+    """Every session of an account, ended ones that were not swept too; last used first."""
+    theirs = select(sessions).where(sessions.c.account_id == account_id)
+    order = (sessions.c.seen_at.desc(), sessions.c.id)
+    return every(Session, await connection.execute(theirs.order_by(*order)))
+
+
+async def confirm_session(
+    tx: AsyncConnection, secret_hash: bytes, fresh_hash: bytes, at: datetime
+) -> bool:
+    """Note that the person behind the session has just proved themself again.
+
+    From here on it has another secret. False: it ended, or somebody else was faster.
+    """
+    held = update(sessions).where(sessions.c.secret_hash == secret_hash)
+    values = {"secret_hash": fresh_hash, "confirmed_at": at, "seen_at": at}
+    return (await tx.execute(held.values(values))).rowcount == 1
+
+
+async def lift_restriction(tx: AsyncConnection, secret_hash: bytes, proof: str) -> None:
+    """Let a session do everything from here on, for its person has just proved this as well."""
+    held = sessions.c.secret_hash == secret_hash
+    proofs = (await tx.execute(select(sessions.c.proofs).where(held))).scalar_one_or_none()
+    known = {*(proofs or "").split(), proof}
     await tx.execute(
-        update(sessions).where(sessions.c.secret_hash == secret_hash).values(confirmed_at=at)
+        update(sessions).where(held).values(restricted=None, proofs=" ".join(sorted(known)))
     )
 
 
@@ -208,14 +279,3 @@ async def delete_expired_sessions(tx: AsyncConnection, now: datetime) -> int:
     """Delete what ended by time; how many."""
     result = await tx.execute(delete(sessions).where(sessions.c.expires_at < now))
     return result.rowcount
-
-
-async def add_token(tx: AsyncConnection, token: Token) -> None:
-    """Insert a token."""
-    await tx.execute(insert(tokens).values(asdict(token)))
-
-
-async def find_token(connection: AsyncConnection, secret_hash: bytes) -> Token | None:
-    """The token of this secret, or None."""
-    rows = await connection.execute(select(tokens).where(tokens.c.secret_hash == secret_hash))
-    return at_most_one(Token, rows)

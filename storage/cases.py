@@ -19,7 +19,8 @@ class Case:
     """One treatment of one data subject: the unit of access.
 
     States: draft, submitted, planning, completed, erased. `frozen_at` is set while an erasure is
-    under way: stored, and nothing else. `key_id` names its case key in the keystore.
+    under way: stored, and nothing else; `restricted_at` while a doubt is settled (GDPR article 18).
+    `key_id` names its case key in the keystore.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Case:
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
     frozen_at: datetime | None = None
+    restricted_at: datetime | None = None
     sealed_identity: bytes | None = field(default=None, repr=False)
     sealed_notes: bytes | None = field(default=None, repr=False)
     sealed_brief: bytes | None = field(default=None, repr=False)
@@ -48,6 +50,10 @@ class Assignment:
     assigned_by: str
     starts_at: datetime
     ends_at: datetime | None = None
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether it has ended, or will never begin."""
+        return self.ends_at is not None and self.ends_at <= max(at, self.starts_at)
 
 
 async def add(tx: AsyncConnection, case: Case) -> None:
@@ -109,7 +115,9 @@ async def list_cases(
         statement = statement.where(cases.c.controller_id == controller_id)
     if assigned_to is not None:
         mine = and_(assignments.c.case_id == cases.c.id, assignments.c.account_id == assigned_to)
-        statement = statement.where(exists().where(mine, _running(now)))
+        statement = statement.where(
+            exists().where(mine, _running(now)), cases.c.restricted_at.is_(None)
+        )
     if pseudonyms is not None:
         statement = statement.where(cases.c.pseudonym.in_(list(pseudonyms)))
     if state is not None:
@@ -155,13 +163,16 @@ async def end_assignments(
     account_id: str | None = None,
     assignment_id: str | None = None,
 ) -> None:
-    """End the running assignments of a case (of one account; this one alone)."""
-    running = update(assignments).where(assignments.c.case_id == case_id, _running(at))
+    """End the assignments of a case (of one account; this one alone) that would outlast `at`.
+
+    One that begins later never does.
+    """
+    lasting = update(assignments).where(assignments.c.case_id == case_id, _outlasts(at))
     if account_id is not None:
-        running = running.where(assignments.c.account_id == account_id)
+        lasting = lasting.where(assignments.c.account_id == account_id)
     if assignment_id is not None:
-        running = running.where(assignments.c.id == assignment_id)
-    await tx.execute(running.values(ends_at=at))
+        lasting = lasting.where(assignments.c.id == assignment_id)
+    await tx.execute(lasting.values(ends_at=at))
 
 
 async def assignments_of(connection: AsyncConnection, case_id: str) -> Sequence[Assignment]:
@@ -186,6 +197,45 @@ async def running_assignment(
         .limit(1)
     )
     return at_most_one(Assignment, await connection.execute(statement))
+
+
+async def open_assignment(
+    connection: AsyncConnection, case_id: str, account_id: str, now: datetime
+) -> Assignment | None:
+    """The assignment of this account to this case that is not over, begun or not; or None."""
+    statement = select(assignments).where(
+        assignments.c.case_id == case_id, assignments.c.account_id == account_id, _open(now)
+    )
+    return at_most_one(Assignment, await connection.execute(statement.limit(1)))
+
+
+async def list_assignments(
+    connection: AsyncConnection, now: datetime | None, *, before: str | None, limit: int
+) -> Sequence[tuple[Assignment, str]]:
+    """Assignments, the newest first, each with its case's controller.
+
+    Args:
+        connection: Where to read.
+        now: Only those that are not over then; None: all.
+        before: Only older than this assignment's id.
+        limit: At most so many.
+    """
+    statement = (
+        select(assignments, cases.c.controller_id)
+        .join(cases, cases.c.id == assignments.c.case_id)
+        .order_by(assignments.c.id.desc())
+        .limit(limit)
+    )
+    if now is not None:
+        statement = statement.where(_open(now))
+    if before is not None:
+        statement = statement.where(assignments.c.id < before)
+    rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return [
+        (Assignment(**row), controller_id)
+        for row in rows
+        if (controller_id := row.pop("controller_id"))
+    ]
 
 
 async def add_subject(
@@ -247,7 +297,14 @@ async def delete_subject_without_cases(tx: AsyncConnection, pseudonym: str) -> N
 
 
 def _running(now: datetime) -> Any:
-    return and_(
-        assignments.c.starts_at <= now,
-        or_(assignments.c.ends_at.is_(None), assignments.c.ends_at > now),
-    )
+    return and_(assignments.c.starts_at <= now, _outlasts(now))
+
+
+def _open(now: datetime) -> Any:
+    """Running, or still to begin. One that was ended before it began ends before it begins."""
+    begins = or_(assignments.c.ends_at.is_(None), assignments.c.ends_at > assignments.c.starts_at)
+    return and_(_outlasts(now), begins)
+
+
+def _outlasts(at: datetime) -> Any:
+    return or_(assignments.c.ends_at.is_(None), assignments.c.ends_at > at)

@@ -30,9 +30,17 @@ from storage.errors import DumpFormatError
 from storage.schema import EPOCH, Instant, microseconds
 
 FORMAT = "kluis/dump/1"
-LEFT_OUT = frozenset({"sessions", "tokens", "parts", "leases", "nodes", "drops"})
-"""Processes and their leases are gone when somebody restores; so is whoever was signed in, and a
-token may have been revoked since. Parts lie under upload keys, which are never backed up."""
+LEFT_OUT = frozenset(
+    {
+        *("sessions", "sign_ins", "spent_tokens", "devices", "throttles", "tokens", "links"),
+        "factor_recoveries",
+        *("parts", "leases", "nodes", "drops"),
+    }
+)
+"""Processes and their leases are gone when somebody restores; so is whoever was signed in or about
+to be, and a token may have been revoked since. A lost second factor is asked for again: that its
+owner objected since would be forgotten. Parts lie under upload keys, which are never backed
+up."""
 
 METADATA: Mapping[Room, MetaData] = {"main": schema.main, "keystore": schema.keystore}
 BATCH = 500  # rows in one statement

@@ -16,6 +16,7 @@ from storage.cases import Case
 from storage.keystore import WrappedKey
 from storage.rows import every
 from storage.schema import (
+    accounts,
     cases,
     controller_versions,
     controllers,
@@ -70,6 +71,12 @@ async def is_in_ledger(connection: AsyncConnection, case_id: str) -> bool:
 async def known_controllers(connection: AsyncConnection, ids: Sequence[str]) -> frozenset[str]:
     """Which of these controllers have a row."""
     statement = select(controllers.c.id).where(controllers.c.id.in_(ids))
+    return frozenset((await connection.execute(statement)).scalars())
+
+
+async def known_accounts(connection: AsyncConnection, ids: Sequence[str]) -> frozenset[str]:
+    """Which of these accounts have a row."""
+    statement = select(accounts.c.id).where(accounts.c.id.in_(ids))
     return frozenset((await connection.execute(statement)).scalars())
 
 

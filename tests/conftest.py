@@ -25,6 +25,7 @@ from storage.database import Database, Room
 from tests.house import house, keyring_template, settings  # noqa: F401  fixtures
 from tests.leaks import pytest_configure, pytest_runtest_makereport  # noqa: F401  hooks
 from tests.openbao import bao, mount  # noqa: F401  fixtures
+from tests.signon import canaille  # noqa: F401  fixtures
 
 ROOMS: tuple[Room, ...] = ("main", "keystore")
 

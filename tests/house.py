@@ -23,14 +23,17 @@ from typing import Any, Self
 import pytest
 from aiohttp import ClientSession, web
 
+from gateway.access import duty
 from gateway.api.server import make_runner
 from gateway.app import Rooms, open_rooms
+from gateway.ids import now
 from gateway.serve import working
 from gateway.settings import Settings, load
+from gateway.web.pages import pages
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring
 from keys.signing import SigningKey
-from storage.accounts import Controller
+from storage.accounts import Controller, confirm_confidentiality
 from tests.leaks import heard, planted
 from tests.scans import arch, binary_stl
 
@@ -242,13 +245,15 @@ async def settings(
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[tuple[Rooms, str, ClientSession]]:
+async def serving(
+    settings: Settings, port: int = 0
+) -> AsyncIterator[tuple[Rooms, str, ClientSession]]:
     """The rooms at work and answering HTTP in this loop: rooms, address, a client session."""
     async with open_rooms(settings, PASSPHRASE) as rooms, working(rooms):
-        runner = make_runner(rooms.services, grace_seconds=1)
+        runner = make_runner(rooms.services, 1, pages())
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", port)
             await site.start()
             port = runner.addresses[0][1]
             async with ClientSession() as session:
@@ -258,9 +263,9 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Rooms, str, ClientS
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
+async def open_house(settings: Settings, port: int = 0) -> AsyncIterator[House]:
     """A running Kluis with fresh people in a fresh practice; may be opened again later."""
-    async with serving(settings) as (rooms, url, session):
+    async with serving(settings, port) as (rooms, url, session):
         practice = await rooms.accounts.add_controller(
             name="Practice North", email="mail@north.invalid"
         )
@@ -289,8 +294,15 @@ async def _person(
 ) -> Person:
     email = f"{role}-{os.urandom(4).hex()}@people.invalid"
     account = await rooms.accounts.add_account(email=email, role=role, controller_id=controller_id)
+    await keep_confidential(rooms, account.id)
     token = planted("a token", await rooms.accounts.create_token(email=email))
     return Person(session, url, token, account.id, email)
+
+
+async def keep_confidential(rooms: Rooms, account_id: str) -> None:
+    """Have somebody's duty of confidentiality confirmed, as everybody of the house does first."""
+    async with rooms.main.transaction() as tx:
+        await confirm_confidentiality(tx, account_id, duty.VERSION, now())
 
 
 @dataclass

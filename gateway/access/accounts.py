@@ -9,11 +9,13 @@ from datetime import datetime
 from gateway.access.actors import operator
 from gateway.access.grants import Access, Target
 from gateway.access.passwords import Passwords
-from gateway.access.policy import Action, Role
+from gateway.access.policy import OF_CONTROLLER, Action, Role
+from gateway.access.scope import NO_LIMITS, Limits, scope_of
+from gateway.access.tokens import OPERATORS_TOKEN, make_token
 from gateway.errors import InvalidInputError
-from gateway.ids import hash_secret, new_id, new_secret, now
-from storage import accounts
-from storage.accounts import Account, Controller, Token
+from gateway.ids import new_id, now
+from storage import accounts, identities, tokens
+from storage.accounts import Account, Controller
 from storage.database import Database
 
 # Enough to catch a slip; whether an address exists, only a mail can tell.
@@ -47,9 +49,7 @@ class Accounts:
         Raises:
             InvalidInputError: Name or e-mail address.
         """
-        if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
-            raise InvalidInputError(field="name", reason=f"take 1 to {NAME_LIMIT} characters")
-        controller = Controller(new_id(), name.strip(), check_email(email), now())
+        controller = Controller(new_id(), check_name(name), check_email(email), now())
         grant = await self._access.authorise(operator(), Action.CONTROLLER_ADD)
         # A crash after this leaves keys that seal nothing.
         await self._make_keys(controller.id)
@@ -102,17 +102,18 @@ class Accounts:
             InvalidInputError: Names the field: e-mail address (bad or taken), role, client,
                 password.
         """
-        if role not in PERSONAL_ROLES:
-            reason = f"choose one of {', '.join(PERSONAL_ROLES)}"
-            raise InvalidInputError(field="role", reason=reason)
-        await self._check_client(role, controller_id)
+        if role == Role.SERVICE and password is not None:
+            raise InvalidInputError(field="password", reason="a program has tokens alone")
+        await check_role(self._main, role, controller_id)
         account = Account(
             id=new_id(),
             email=check_email(email),
             role=role,
             controller_id=controller_id,
             created_at=now(),
-            password_hash=None if password is None else await self._passwords.hash(password),
+            password_hash=None
+            if password is None
+            else await self._passwords.hash(password, (email,)),
         )
         grant = await self._access.authorise(operator(), Action.ACCOUNT_ADD)
         async with self._main.transaction() as tx:
@@ -135,7 +136,7 @@ class Accounts:
             InvalidInputError: Unknown address, or too weak a password.
         """
         account = await self._find(email)
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, (email,))
         grant = await self._access.authorise(
             operator(), Action.ACCOUNT_CHANGE, target=Target("account", account.id)
         )
@@ -166,24 +167,48 @@ class Accounts:
         target = Target("account", account.id)
         grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
         async with self._main.transaction() as tx:
-            revoked = await accounts.revoke_tokens(tx, account.id, now())
+            revoked = await tokens.revoke(tx, account.id, now())
             await self._access.outcome_in(tx, grant, target, revoked_tokens=revoked)
         return revoked
 
-    async def create_token(self, *, email: str, expires_at: datetime | None = None) -> str:
-        """Make a bearer token of an account; it is shown this once and stored hashed.
+    async def unlink(self, *, email: str) -> int:
+        """Forget who a sign-on provider says an account is, and end its sessions by sign-on.
+
+        Returns:
+            How many identities were forgotten. The next sign-on may link another one.
 
         Raises:
             InvalidInputError: Unknown address.
         """
         account = await self._find(email)
-        secret = new_secret()
-        token = Token(new_id(), hash_secret(secret), account.id, now(), expires_at)
+        target = Target("account", account.id)
+        grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
+        async with self._main.transaction() as tx:
+            unlinked = await identities.unlink(tx, account.id)
+            await identities.end_sessions(tx, account_id=account.id, provider_session=None)
+            await self._access.outcome_in(tx, grant, target, unlinked=unlinked)
+        return unlinked
+
+    async def create_token(
+        self,
+        *,
+        email: str,
+        name: str = OPERATORS_TOKEN,
+        limits: Limits = NO_LIMITS,
+        expires_at: datetime | None = None,
+    ) -> str:
+        """Make a bearer token of an account; it is shown this once and stored hashed.
+
+        Raises:
+            InvalidInputError: Unknown address, or what the token is limited to.
+        """
+        account = await self._find(email)
+        secret, token = make_token(account.id, check_name(name), scope_of(limits), expires_at)
         grant = await self._access.authorise(
             operator(), Action.TOKEN_CREATE, target=Target("account", account.id)
         )
         async with self._main.transaction() as tx:
-            await accounts.add_token(tx, token)
+            await tokens.add(tx, token)
             await self._access.outcome_in(tx, grant, Target("token", token.id))
         return secret
 
@@ -194,16 +219,31 @@ class Accounts:
             raise InvalidInputError(field="email", reason="there is no account of this address")
         return account
 
-    async def _check_client(self, role: str, controller_id: str | None) -> None:
-        if role != Role.DENTIST:
-            if controller_id is not None:
-                raise InvalidInputError(field="client", reason="only a dentist belongs to a client")
-            return
-        if controller_id is None:
-            raise InvalidInputError(field="client", reason="a dentist belongs to a client; give it")
-        async with self._main.reading() as connection:
-            if await accounts.is_closed(connection, controller_id):
-                raise InvalidInputError(field="client", reason="there is no client of this id")
+
+async def check_role(main: Database, role: str, controller_id: str | None) -> None:
+    """Check that an account may have this role, and has a client where it takes one.
+
+    Raises:
+        InvalidInputError: Names the field.
+    """
+    if role not in PERSONAL_ROLES:
+        raise InvalidInputError(field="role", reason=f"choose one of {', '.join(PERSONAL_ROLES)}")
+    if role not in OF_CONTROLLER:
+        if controller_id is not None:
+            raise InvalidInputError(field="client", reason="this role belongs to no client")
+        return
+    if controller_id is None:
+        raise InvalidInputError(field="client", reason="this role is of a client; give it")
+    async with main.reading() as connection:
+        if await accounts.is_closed(connection, controller_id):
+            raise InvalidInputError(field="client", reason="there is no client of this id")
+
+
+def check_name(name: str) -> str:
+    """The name without space around it. Raises InvalidInputError."""
+    if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInputError(field="name", reason=f"take 1 to {NAME_LIMIT} characters")
+    return name.strip()
 
 
 def check_email(email: str) -> str:

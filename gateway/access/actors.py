@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.access.policy import Role
+from gateway.access.scope import Scope
 from gateway.ids import new_id
 from storage.accesslog.event import AccessPoint
 
@@ -13,7 +14,9 @@ from storage.accesslog.event import AccessPoint
 class Actor:
     """Somebody (or something) whose acts are authorised and logged.
 
-    `session` is the hash of the session by which a browser came, None for tokens and others.
+    `session` is the hash of the session by which a browser came, None for tokens and others;
+    `scope` is what the token is limited to by which they came, None for whoever came by none.
+    `restricted` is what a session lacks (policy.WHILE_RESTRICTED), None for whoever lacks nothing.
     """
 
     id: str
@@ -24,6 +27,8 @@ class Actor:
     address: str | None = None
     request_id: str = field(default_factory=new_id)
     session: bytes | None = field(default=None, repr=False)
+    scope: Scope | None = None
+    restricted: str | None = None
 
 
 def system(task: str) -> Actor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from gateway.access.policy import POLICY, Relation, Role, Rule
+from gateway.access.policy import POLICY, PRACTICE_ROLES, STAFF, Relation, Role, Rule
 
 LETTERS: Mapping[str, str] = {
     "C": "create",
@@ -18,14 +18,20 @@ LETTERS: Mapping[str, str] = {
     "E": "execute",
 }
 RELATIONS: Mapping[Relation, str] = {
-    Relation.OWN_PRACTICE: "of the case's own practice",
+    Relation.SELF: "on the own account",
+    Relation.OWN_PRACTICE: "of the own practice",
     Relation.ASSIGNED: "assigned to the case",
+    Relation.EMERGENCY: "in an emergency",
+    Relation.SUPERVISOR: "as the supervisor",
     Relation.HOUSE: "",
 }
 GROUNDS: Mapping[str, str] = {
-    "own_practice": "the case is of the practice that the user belongs to (treatment relation)",
+    "own_practice": "the case, or account, is of the practice that the user belongs to",
     "assignment:ID": "an assignment of that id, running at that moment",
     "own_assignments": "a list or search, which holds the user's assigned cases alone",
+    "emergency:ID": "an emergency of that id, declared by the user and running at that moment",
+    "supervisor": "the user hands out the work; nothing of the case is opened",
+    "own_account": "it is the user's own account",
     "role:ROLE": "the role alone, where the policy asks for no relation to a case",
     "none": "refused, or an act that is not decided by the policy",
 }
@@ -57,8 +63,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Written by `python -m gateway.access.catalogue` from the policy; a test compares them."
     yield "What each code means is in [the API](api.md#events)."
-    yield "There is no emergency access: no role reads a case without its ground,"
-    yield "so no event is marked as one."
+    yield "An act in an emergency has the ground `emergency:ID`: what somebody did without being"
+    yield "assigned, for a reason that they gave first (NEN 7513)."
     yield ""
     yield "## Who may"
     yield ""
@@ -86,7 +92,7 @@ def _table(title: str, columns: tuple[str, str], rows: Mapping[str, str]) -> Ite
 def _who(rule: Rule) -> str:
     if not rule.who:
         return "nobody: only refusals are events"
-    if {role for role, _ in rule.who} >= set(Role) - {Role.NOBODY}:
+    if {role for role, _ in rule.who} >= PRACTICE_ROLES | STAFF:
         return "everybody" if (Role.NOBODY, Relation.HOUSE) in rule.who else "who has signed in"
     return "; ".join(
         f"{role.value.replace('_', ' ')} {RELATIONS[relation]}".rstrip()

@@ -17,20 +17,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.actors import Actor, system
 from gateway.access.policy import (
     AFTER_ERASURE,
+    LOCKED,
+    ON_RESTRICTED_CASE,
     POLICY,
+    WHILE_LOCKED,
+    WHILE_RESTRICTED,
     Action,
     Relation,
     Role,
-    ground,
+    allowing,
     may_use_reserve,
+    needs_confidentiality,
 )
+from gateway.access.relations import Standing, standing
 from gateway.errors import (
     CaseFrozenError,
+    CaseRestrictedError,
+    ConfidentialityRequiredError,
     DiskFullError,
     ForbiddenError,
     GatewayError,
     IntegrityFailedError,
     NotFoundError,
+    OutOfScopeError,
+    SecondFactorRequiredError,
+    SessionLockedError,
     UnavailableError,
     WrongStateError,
 )
@@ -44,6 +55,7 @@ from storage.database import Database
 from storage.errors import BlobMissingError, LogUnavailableError
 from storage.reserve import DiskReserve
 
+CONFIRM_AT = "POST /api/v1/account/confidentiality"
 Detail = str | int | bool | list[str]
 
 traces: ContextVar[list[str]] = ContextVar("traces")
@@ -60,7 +72,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The receipt that an act was allowed *and* that this is logged. Made in `Access` alone."""
+    """The receipt that an act was allowed *and* that this is logged. Made in `Access` alone.
+
+    `relation` is that of the actor to the object by which the act was allowed.
+    """
 
     event_id: str
     action: Action
@@ -68,6 +83,7 @@ class Grant:
     ground: str
     subject: Case | None
     target: Target | None = None
+    relation: Relation = Relation.HOUSE
 
     @property
     def case(self) -> Case:
@@ -103,28 +119,34 @@ class Access:
             ForbiddenError: They may see the case, but not do this with it.
             WrongStateError: The case is not in a state for this act.
             CaseFrozenError: The case is being erased.
+            CaseRestrictedError: A doubt about the case is to be settled first.
+            ConfidentialityRequiredError: Somebody of the house has not confirmed their duty.
             UnavailableError: The event could not be written, so nothing may happen; or the disk
                 is full but for its reserve, and this act makes no room.
         """
         if not may_use_reserve(action, actor.role) and self._reserve.is_short():
             raise DiskFullError
-        case, relations = await self._look(actor, case_id)
-        words = ground(action, actor.role, relations)
-        refusal = self._refusal(actor, action, case_id, case, relations)
+        async with self._main.reading() as connection:
+            found = await standing(connection, actor, case_id, _account_of(target))
+        relation = allowing(action, actor.role, found.relations)
+        words = "none" if relation is None else found.relations[relation]
+        refusal = self._refusal(actor, action, case_id, found, target)
+        if refusal is None and needs_confidentiality(action, actor.role) and not found.is_bound:
+            refusal = ConfidentialityRequiredError(field=CONFIRM_AT)
         target = target or (Target("case", case_id) if case_id else None)
         event = self._event(
             actor,
             action,
             stage="authorised" if refusal is None else "refused",
-            ground=words or "none",
-            case=case,
+            ground=words,
+            case=found.case,
             target=target,
             detail={**(detail or {}), **({"refusal": refusal.code} if refusal else {})},
         )
         await self._append(event)
-        if refusal is not None:
-            raise refusal
-        return Grant(event.id, action, actor, words or "none", case, target)
+        if refusal is not None or relation is None:
+            raise refusal or ForbiddenError
+        return Grant(event.id, action, actor, words, found.case, target, relation)
 
     async def outcome(
         self, grant: Grant, *, controller_id: str | None = None, **detail: Detail
@@ -190,46 +212,27 @@ class Access:
         )
         await self._append(event)
 
-    async def _look(
-        self, actor: Actor, case_id: str | None
-    ) -> tuple[Case | None, Mapping[Relation, str]]:
-        if case_id is None:
-            return None, _relations_to_house(actor)
-        async with self._main.reading() as connection:
-            case = await cases.get(connection, case_id)
-            assignment = await cases.running_assignment(connection, case_id, actor.id, now())
-        if case is None:
-            return None, {}
-        relations = {Relation.HOUSE: f"role:{actor.role}"}
-        if actor.controller_id == case.controller_id:
-            relations[Relation.OWN_PRACTICE] = "own_practice"
-        if assignment is not None:
-            relations[Relation.ASSIGNED] = f"assignment:{assignment.id}"
-        return case, relations
-
     @staticmethod
     def _refusal(
         actor: Actor,
         action: Action,
         case_id: str | None,
-        case: Case | None,
-        relations: Mapping[Relation, str],
+        found: Standing,
+        target: Target | None,
     ) -> GatewayError | None:
-        allowed = ground(action, actor.role, relations) is not None
-        if case_id is None or case is None:
-            missing = case_id is not None
-            return NotFoundError() if missing else None if allowed else ForbiddenError()
+        limit = _refusal_by_limits(actor, action, case_id)
+        if limit is not None:
+            return limit
+        case = found.case
+        allowed = allowing(action, actor.role, found.relations) is not None
+        if case_id is None:
+            return _refusal_without_case(actor, action, _account_of(target), allowed=allowed)
+        if case is None:
+            return NotFoundError()
         if not allowed:
-            sees = ground(Action.CASE_VIEW, actor.role, relations) is not None
+            sees = allowing(Action.CASE_VIEW, actor.role, found.relations) is not None
             return ForbiddenError() if sees else NotFoundError()
-        rule = POLICY[action]
-        if case.state == "erased" and action not in AFTER_ERASURE:
-            return WrongStateError(needed="not erased", state="erased")
-        if case.frozen_at is not None and not rule.while_frozen and actor.role is not Role.SYSTEM:
-            return CaseFrozenError()
-        if rule.states and case.state not in rule.states:
-            return WrongStateError(needed=" / ".join(sorted(rule.states)), state=case.state)
-        return None
+        return _refusal_by_state(actor, action, case)
 
     def _outcome(
         self,
@@ -293,11 +296,44 @@ class Access:
             trace.append(event.id)
 
 
-def _relations_to_house(actor: Actor) -> Mapping[Relation, str]:
-    relations = {Relation.HOUSE: f"role:{actor.role}"}
-    if actor.controller_id is not None:
-        relations[Relation.OWN_PRACTICE] = "own_practice"
-    if actor.role is Role.PLANNER:
-        # Without a case: their list holds what they are assigned to, and nothing else.
-        relations[Relation.ASSIGNED] = "own_assignments"
-    return relations
+def _account_of(target: Target | None) -> str | None:
+    return target.id if target is not None and target.type == "account" else None
+
+
+def _refusal_by_limits(actor: Actor, action: Action, case_id: str | None) -> GatewayError | None:
+    """What the token or session does not reach, whatever the policy says; of no case it tells."""
+    if actor.scope is not None and not actor.scope.allows(action, case_id):
+        return OutOfScopeError()
+    if actor.restricted == LOCKED and action not in WHILE_LOCKED:
+        return SessionLockedError()
+    if actor.restricted is not None and action not in WHILE_RESTRICTED:
+        return SecondFactorRequiredError()
+    return None
+
+
+def _refusal_by_state(actor: Actor, action: Action, case: Case) -> GatewayError | None:
+    rule = POLICY[action]
+    if case.state == "erased" and action not in AFTER_ERASURE:
+        return WrongStateError(needed="not erased", state="erased")
+    if case.frozen_at is not None and not rule.while_frozen and actor.role is not Role.SYSTEM:
+        return CaseFrozenError()
+    if (
+        case.restricted_at is not None
+        and action not in ON_RESTRICTED_CASE
+        and actor.role is not Role.SYSTEM
+    ):
+        return CaseRestrictedError()
+    if rule.states and case.state not in rule.states:
+        return WrongStateError(needed=" / ".join(sorted(rule.states)), state=case.state)
+    return None
+
+
+def _refusal_without_case(
+    actor: Actor, action: Action, account_id: str | None, *, allowed: bool
+) -> GatewayError | None:
+    rule = POLICY[action]
+    if allowed:
+        return ForbiddenError() if rule.never_self and account_id == actor.id else None
+    # Another practice's account is as unknown as one that there is not.
+    theirs = (actor.role, Relation.OWN_PRACTICE) in rule.who and actor.controller_id is not None
+    return NotFoundError() if theirs else ForbiddenError()

@@ -12,6 +12,7 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Role
+from gateway.access.throttle import AGREEMENT, Door, Throttle
 from gateway.errors import InvalidInputError, LoginFailedError
 from storage import accounts
 from storage.accounts import Account
@@ -30,12 +31,19 @@ class SecondPerson:
     """Asks for somebody else's agreement, and logs that it was given or refused."""
 
     def __init__(
-        self, main: Database, access: Access, passwords: Passwords, *, needed: bool
+        self,
+        main: Database,
+        access: Access,
+        passwords: Passwords,
+        throttle: Throttle,
+        *,
+        needed: bool,
     ) -> None:
         """Accounts live in `main`; `needed` is the setting `two_people`."""
         self._main = main
         self._access = access
         self._passwords = passwords
+        self._throttle = throttle
         self._needed = needed
 
     async def agree(
@@ -60,17 +68,21 @@ class SecondPerson:
                 does not serve.
             LoginFailedError: Unknown address, no or wrong password, a disabled account: one
                 answer, after the same work.
+            TooManyAttemptsError: Too many that `first` brought were wrong.
         """
         wanted = " or ".join(role.value.replace("_", " ") for role in roles)
         if given is None:
             if not self._needed:
                 return None
             raise InvalidInputError(field="second", reason=f"this takes a second person: {wanted}")
+        door = Door(AGREEMENT, first.id)
+        await self._throttle.enter(door)
         account, right = await self._find(given)
         if account is None or not right:
             who = first if account is None else _as(first, account)
             await self._note(who, first, action, refused=True)
             raise LoginFailedError(field="second")
+        await self._throttle.passed([door])
         second = _as(first, account)
         if account.id == first.id or second.role not in roles:
             await self._note(second, first, action, refused=True)

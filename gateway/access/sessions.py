@@ -1,4 +1,4 @@
-"""Signing in: by password to a session, or by bearer token; and proving oneself again."""
+"""Who is behind a request: by session or by bearer token; and proving oneself again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.access.actors import Actor
+from gateway.access.codes import Codes
 from gateway.access.grants import Access
 from gateway.access.passwords import Passwords
-from gateway.access.policy import Action, Role
+from gateway.access.policy import LOCKED, STAFF, Action, Role
+from gateway.access.proofs import Proof
+from gateway.access.scope import Scope
+from gateway.access.throttle import CONFIRMATION, Door, Throttle
 from gateway.errors import (
     ConfirmationRequiredError,
     GatewayError,
@@ -19,9 +23,10 @@ from gateway.errors import (
 )
 from gateway.ids import hash_secret, new_secret, now
 from gateway.settings import Settings
-from storage import accounts
+from storage import accounts, tokens
 from storage.accounts import Account, Session
 from storage.database import Database
+from storage.tokens import Token
 
 SEEN_EVERY = timedelta(minutes=1)  # a session's last use is written at most so often
 
@@ -34,6 +39,7 @@ class SignedIn:
     secret: str = field(repr=False)
     csrf_token: str = field(repr=False)
     expires_at: datetime
+    device_secret: str | None = field(default=None, repr=False)
 
 
 def csrf_token(secret: str) -> str:
@@ -45,49 +51,26 @@ class Sessions:
     """Who is behind a request."""
 
     def __init__(
-        self, main: Database, access: Access, passwords: Passwords, settings: Settings
+        self,
+        main: Database,
+        access: Access,
+        passwords: Passwords,
+        codes: Codes,
+        throttle: Throttle,
+        settings: Settings,
     ) -> None:
         """Sessions live in `main`; their limits are settings."""
         self._main = main
         self._access = access
         self._passwords = passwords
+        self._codes = codes
+        self._throttle = throttle
         self._idle = timedelta(minutes=settings.session_idle_minutes)
-        self._lifetime = timedelta(hours=settings.session_hours)
+        self._lock = timedelta(minutes=settings.session_lock_minutes)
         self._confirmed = timedelta(minutes=settings.confirmation_minutes)
 
-    async def sign_in(self, visitor: Actor, email: str, password: str) -> SignedIn:
-        """Open a session.
-
-        Raises:
-            LoginFailedError: Unknown address, no password, wrong password or disabled account:
-                one answer, after the same work.
-        """
-        async with self._main.reading() as connection:
-            account = await accounts.find_account(connection, email.strip().lower())
-        right = await self._passwords.verify(account.password_hash if account else None, password)
-        if account is None or not right or account.disabled_at is not None:
-            # What was typed is not logged: it may be a password in the wrong field.
-            who = visitor if account is None else self._as(visitor, account)
-            await self._access.note(who, Action.SESSION_OPEN, refused=True)
-            raise LoginFailedError
-        secret, at = new_secret(), now()
-        actor = replace(self._as(visitor, account), session=hash_secret(secret))
-        grant = await self._access.authorise(actor, Action.SESSION_OPEN)
-        session = Session(
-            secret_hash=hash_secret(secret),
-            account_id=account.id,
-            created_at=at,
-            seen_at=at,
-            confirmed_at=at,
-            expires_at=at + self._lifetime,
-        )
-        async with self._main.transaction() as tx:
-            await accounts.add_session(tx, session)
-            await self._access.outcome_in(tx, grant)
-        return SignedIn(actor, secret, csrf_token(secret), session.expires_at)
-
     async def by_cookie(self, who: Actor, secret: str) -> tuple[Actor, Session]:
-        """Who the session belongs to.
+        """Who the session belongs to; that of staff who were silent for a while is locked.
 
         Raises:
             UnauthenticatedError: Unknown, ended, idle for too long, or the account is disabled.
@@ -100,28 +83,38 @@ class Sessions:
             )
         if session is None or account is None:
             raise await self.refused(who)
-        if account.disabled_at is not None or self._is_over(session, at):
-            raise await self.refused(self._as(who, account))
+        if account.disabled_at is not None or self.is_over(session, at):
+            why = "disabled" if account.disabled_at is not None else "over"
+            raise await self.refused(as_account(who, account), ended=why)
+        found = replace(as_account(who, account), session=digest, restricted=session.restricted)
+        if found.role in STAFF and at - session.seen_at >= self._lock:
+            # Nothing is noted as seen: no request but a confirmation unlocks.
+            return replace(found, restricted=LOCKED), session
         if at - session.seen_at >= SEEN_EVERY:
             async with self._main.transaction() as tx:
                 await accounts.touch_session(tx, digest, at)
-        return replace(self._as(who, account), session=digest), session
+        return found, session
 
     async def by_token(self, who: Actor, secret: str) -> Actor:
         """Who the bearer token belongs to.
 
         Raises:
-            UnauthenticatedError: Unknown, revoked, past its end, or the account is disabled.
+            UnauthenticatedError: Unknown, revoked, past its end, from a network that it may not
+                come from, or the account is disabled.
         """
         async with self._main.reading() as connection:
-            token = await accounts.find_token(connection, hash_secret(secret))
+            token = await tokens.find(connection, hash_secret(secret))
             account = await accounts.get_account(connection, token.account_id) if token else None
         if token is None or account is None:
             raise await self.refused(who)
-        over = token.expires_at is not None and now() >= token.expires_at
-        if account.disabled_at is not None or token.revoked_at is not None or over:
-            raise await self.refused(self._as(who, account))
-        return self._as(who, account)
+        scope, at = Scope.parse(token.scope), now()
+        why = _ended(token, account, at) or ("network" if not scope.admits(who.address) else None)
+        if why is not None:
+            raise await self.refused(as_account(who, account), ended=why, token=token.id)
+        if token.used_at is None or at - token.used_at >= SEEN_EVERY:
+            async with self._main.transaction() as tx:
+                await tokens.touch(tx, token.id, at)
+        return replace(as_account(who, account), scope=scope)
 
     async def by_account(self, who: Actor, account_id: str) -> Actor:
         """Who began an upload, whose address stands in for their token.
@@ -134,25 +127,58 @@ class Sessions:
         if account is None:
             raise await self.refused(who)
         if account.disabled_at is not None:
-            raise await self.refused(self._as(who, account))
-        return self._as(who, account)
+            raise await self.refused(as_account(who, account))
+        return as_account(who, account)
 
-    async def confirm(self, actor: Actor, password: str) -> None:
-        """Prove oneself again, before what cannot be undone.
+    async def confirm(self, actor: Actor, *, password: str | None, code: str | None) -> SignedIn:
+        """Prove oneself again, by password or by code, before what cannot be undone.
+
+        It unlocks a locked session. The session goes on under another secret (ASVS 7.2.4): who
+        has the old one has nothing.
 
         Raises:
-            LoginFailedError: Wrong password.
+            LoginFailedError: Wrong password or code, or none.
+            TooManyAttemptsError: Too many were wrong in this session.
         """
         async with self._main.reading() as connection:
             account = await accounts.get_account(connection, actor.id)
-        right = await self._passwords.verify(account.password_hash if account else None, password)
-        if not right or actor.session is None:
+        door = Door(CONFIRMATION, actor.id if actor.session is None else actor.session.hex())
+        await self._throttle.enter(door)
+        proof = await self._proof(account, password, code) if account else None
+        if proof is None or actor.session is None:
             await self._access.note(actor, Action.SESSION_CONFIRM, refused=True)
             raise LoginFailedError
+        await self._throttle.passed([door])
+        return await self.renew(actor, proof)
+
+    async def renew(self, actor: Actor, proof: Proof) -> SignedIn:
+        """Give the session of somebody who has just proved themself again another secret.
+
+        Raises:
+            UnauthenticatedError: The session ended meanwhile.
+        """
         grant = await self._access.authorise(actor, Action.SESSION_CONFIRM)
+        if actor.session is None:
+            raise UnauthenticatedError
+        secret = new_secret()
         async with self._main.transaction() as tx:
-            await accounts.confirm_session(tx, actor.session, now())
-            await self._access.outcome_in(tx, grant)
+            fresh = hash_secret(secret)
+            if not await accounts.confirm_session(tx, actor.session, fresh, now()):
+                raise UnauthenticatedError
+            session = await accounts.find_session(tx, fresh)
+            await self._access.outcome_in(tx, grant, proofs=[proof])
+        if session is None:
+            raise UnauthenticatedError
+        renewed = replace(actor, session=session.secret_hash, restricted=session.restricted)
+        return SignedIn(renewed, secret, csrf_token(secret), session.expires_at)
+
+    async def _proof(
+        self, account: Account, password: str | None, code: str | None
+    ) -> Proof | None:
+        if password is not None:
+            right = await self._passwords.verify(account.password_hash, password)
+            return Proof.PASSWORD if right else None
+        return await self._codes.use(account, code) if code is not None else None
 
     async def require_confirmation(self, actor: Actor, action: Action) -> None:
         """Refuse an act in a session whose password was given too long ago (invariant 9).
@@ -178,21 +204,36 @@ class Sessions:
                 await accounts.end_session(tx, actor.session)
             await self._access.outcome_in(tx, grant)
 
-    async def refused(self, who: Actor, error: GatewayError | None = None) -> GatewayError:
-        """Log that a session or token was refused; what to raise."""
+    async def refused(
+        self, who: Actor, error: GatewayError | None = None, **detail: str
+    ) -> GatewayError:
+        """Log that a session or token was refused, with why; what to raise, which does not say."""
         refusal = error or UnauthenticatedError()
-        await self._access.note(who, Action.SESSION_USE, refused=True, refusal=refusal.code)
+        await self._access.note(
+            who, Action.SESSION_USE, refused=True, refusal=refusal.code, **detail
+        )
         return refusal
 
-    def _is_over(self, session: Session, at: datetime) -> bool:
+    def is_over(self, session: Session, at: datetime) -> bool:
+        """Whether a session came to its end, or was silent for too long."""
         return at >= session.expires_at or at - session.seen_at >= self._idle
 
-    @staticmethod
-    def _as(visitor: Actor, account: Account) -> Actor:
-        return replace(
-            visitor,
-            id=account.id,
-            role=Role(account.role),
-            controller_id=account.controller_id,
-            email=account.email,
-        )
+
+def _ended(token: Token, account: Account, at: datetime) -> str | None:
+    """Why a token is of no use any more; None: it is."""
+    if account.disabled_at is not None:
+        return "disabled"
+    if token.revoked_at is not None:
+        return "revoked"
+    return "over" if token.expires_at is not None and at >= token.expires_at else None
+
+
+def as_account(visitor: Actor, account: Account) -> Actor:
+    """Whoever asks, as the person that they proved to be."""
+    return replace(
+        visitor,
+        id=account.id,
+        role=Role(account.role),
+        controller_id=account.controller_id,
+        email=account.email,
+    )

@@ -8,21 +8,20 @@ from aiohttp import web
 
 from gateway.access.policy import Action
 from gateway.api import context
+from gateway.api.eventviews import EventList, event_view
 from gateway.api.models import (
     CaseList,
     CaseQuery,
     CaseSearch,
     CaseView,
-    EventList,
-    NewAssignment,
     NewCase,
     case_view,
-    event_view,
 )
 from gateway.api.problems import language
 from gateway.api.routing import Operations
 from gateway.errors import (
     CaseFrozenError,
+    CaseRestrictedError,
     ForbiddenError,
     NotFoundError,
     WrongStateError,
@@ -33,7 +32,13 @@ from storage import accounts
 from storage.accesslog.reading import events_of_case
 
 operations = Operations("/api/v1")
-OF_CASE = (NotFoundError, ForbiddenError, WrongStateError, CaseFrozenError)
+OF_CASE = (
+    NotFoundError,
+    ForbiddenError,
+    WrongStateError,
+    CaseFrozenError,
+    CaseRestrictedError,
+)
 SEARCH_LIMIT = 200
 
 
@@ -127,39 +132,6 @@ async def complete(request: web.Request) -> CaseView:
         await context.actor(request), request.match_info["case_id"]
     )
     return case_view(sight, language(request))
-
-
-@operations.add(
-    "POST",
-    "/cases/{case_id}/assignments",
-    action=Action.CASE_ASSIGN,
-    body=NewAssignment,
-    answer=CaseView,
-    status=201,
-    errors=OF_CASE,
-)
-async def assign(request: web.Request, body: NewAssignment) -> CaseView:
-    """Give a planner access to a case."""
-    sight = await context.services(request).cases.assign(
-        await context.actor(request), request.match_info["case_id"], body.email, body.until
-    )
-    return case_view(sight, language(request))
-
-
-@operations.add(
-    "DELETE",
-    "/cases/{case_id}/assignments/{assignment_id}",
-    action=Action.CASE_ASSIGN,
-    status=204,
-    errors=OF_CASE,
-)
-async def end_assignment(request: web.Request) -> None:
-    """Take a planner's access to a case away."""
-    await context.services(request).cases.end_assignment(
-        await context.actor(request),
-        request.match_info["case_id"],
-        request.match_info["assignment_id"],
-    )
 
 
 @operations.add(

@@ -14,17 +14,35 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.access.actors import Actor, nobody
+from gateway.access.confidentiality import Confidentiality
+from gateway.access.factors import Factors
 from gateway.access.grants import Access
+from gateway.access.links import Links
+from gateway.access.ownpassword import OwnPassword
+from gateway.access.passkeys import Passkeys
+from gateway.access.people import People
+from gateway.access.profile import Profile
+from gateway.access.proofs import Place, device
+from gateway.access.recoveries import Recoveries
+from gateway.access.service_accounts import ServiceAccounts
+from gateway.access.sessionlist import SessionList
 from gateway.access.sessions import Sessions, csrf_token
+from gateway.access.signin import SignIn
+from gateway.access.signon import SignOn
+from gateway.access.tokens import Tokens
 from gateway.errors import CrossSiteError
-from gateway.ids import SECRET_PATTERN, new_id
+from gateway.ids import SECRET_PATTERN, hash_secret, new_id
 from gateway.intake.inspector import Inspector
 from gateway.intake.uploads import Uploads
+from gateway.privacy.assignments import Assignments
 from gateway.privacy.cases import Cases
 from gateway.privacy.corrections import Corrections
+from gateway.privacy.emergencies import Emergencies
 from gateway.privacy.instructions import Instructions
+from gateway.privacy.restriction import Restriction
 from gateway.release.content import Release
 from gateway.settings import Settings
+from gateway.watch.triage import Triage
 from keys.keyring import Keyring
 from storage.database import Database
 
@@ -38,12 +56,29 @@ class Services:
     keyring: Keyring
     access: Access
     sessions: Sessions
+    session_list: SessionList
+    signin: SignIn
+    factors: Factors
+    passkeys: Passkeys
+    sign_on: SignOn
+    password: OwnPassword
+    confidentiality: Confidentiality
+    people: People
+    profile: Profile
+    recoveries: Recoveries
+    links: Links
+    tokens: Tokens
+    service_accounts: ServiceAccounts
     cases: Cases
+    assignments: Assignments
+    emergencies: Emergencies
+    restriction: Restriction
     uploads: Uploads
     inspector: Inspector
     release: Release
     instructions: Instructions
     corrections: Corrections
+    triage: Triage
 
     @property
     def main(self) -> Database:
@@ -110,6 +145,13 @@ def visitor(request: web.Request) -> Actor:
     return nobody(address(request), request.get(REQUEST_ID) or new_id())
 
 
+def place(request: web.Request) -> Place:
+    """Where whoever sends this signs in."""
+    secret = request.cookies.get(device_cookie_name(request), "")
+    known = hash_secret(secret) if IS_SECRET(secret) else None
+    return Place(address(request), device(request.headers.get("User-Agent", "")), known)
+
+
 async def actor(request: web.Request) -> Actor:
     """Who asks: by bearer token, else by session cookie.
 
@@ -148,6 +190,11 @@ def _is_from_our_page(request: web.Request, secret: str) -> bool:
 def cookie_name(request: web.Request) -> str:
     """The session cookie's name on this connection."""
     return SECURE_COOKIE if is_secure(request) else PLAIN_COOKIE
+
+
+def device_cookie_name(request: web.Request) -> str:
+    """The name of the cookie by which a browser is known again."""
+    return f"{cookie_name(request)}-device"
 
 
 def is_secure(request: web.Request) -> bool:

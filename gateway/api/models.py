@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -12,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from gateway.inspection.errors import PROBLEMS
 from gateway.privacy.cases import CaseSight, FileSight
 from gateway.privacy.completeness import Slot, Treatment
-from storage.accesslog.event import AccessEvent
-from storage.accesslog.reading import StoredEvent
+from storage.cases import Assignment
 
 
 class Given(BaseModel):
@@ -42,10 +40,18 @@ class Login(Given):
     password: str = Field(max_length=1024, repr=False)
 
 
-class Confirmation(Given):
-    """The password, once more."""
+class SecondFactor(Given):
+    """The ticket of a sign-in under way, and a one-time or recovery code."""
 
-    password: str = Field(max_length=1024, repr=False)
+    ticket: str = Field(max_length=64, repr=False)
+    code: str = Field(max_length=64, repr=False)
+
+
+class Confirmation(Given):
+    """The password once more, or a code."""
+
+    password: str | None = Field(None, max_length=1024, repr=False)
+    code: str | None = Field(None, max_length=64, repr=False)
 
 
 class NewPatient(Given):
@@ -80,13 +86,6 @@ class CaseSearch(Given):
     birth_date: date | None = Field(None, repr=False)
 
 
-class NewAssignment(Given):
-    """A planner for a case, until the end of a day if one is given."""
-
-    email: str = Field(max_length=254)
-    until: date | None = None
-
-
 class Placement(Given):
     """Which place a file fills; null: none that it names."""
 
@@ -107,6 +106,15 @@ class SessionView(BaseModel):
 
     account: AccountView
     csrf_token: str
+    expires_at: datetime
+    restricted: str | None = None
+
+
+class SecondFactorNeeded(BaseModel):
+    """The password is right; what is to follow. The ticket is a secret of a few minutes."""
+
+    ticket: str
+    methods: list[str]
     expires_at: datetime
 
 
@@ -188,6 +196,7 @@ class CaseView(BaseModel):
     state: Literal["draft", "submitted", "planning", "completed", "erased"]
     treatment: Treatment
     frozen: bool
+    restricted: bool
     created_at: datetime
     submitted_at: datetime | None
     completed_at: datetime | None
@@ -205,45 +214,6 @@ class CaseList(BaseModel):
 
     cases: list[CaseView]
     next: str | None
-
-
-class ActorView(BaseModel):
-    """Who did it. Persons have an e-mail address, the system itself has none."""
-
-    id: str
-    role: str
-    email: str | None
-
-
-class EventView(BaseModel):
-    """One event of the access log (NEN 7513).
-
-    `index` is its place in the tree, `number` the practice's own running number; both come within
-    a second of the event. `ground` says why it was allowed.
-    """
-
-    index: int | None
-    number: int | None
-    id: str
-    at: datetime
-    event: str
-    action: Literal["C", "R", "U", "D", "E"]
-    stage: Literal["authorised", "refused", "outcome"]
-    actor: ActorView
-    ground: str
-    object_type: str | None
-    object_id: str | None
-    access_point: str
-    address: str | None
-    request_id: str
-    cause: str | None
-    detail: dict[str, Any]
-
-
-class EventList(BaseModel):
-    """The events of a case in the order of the log."""
-
-    events: list[EventView]
 
 
 def file_view(sight: FileSight, language: str) -> FileView:
@@ -280,6 +250,7 @@ def case_view(sight: CaseSight, language: str) -> CaseView:
             "state": case.state,
             "treatment": case.treatment,
             "frozen": case.frozen_at is not None,
+            "restricted": case.restricted_at is not None,
             "created_at": case.created_at,
             "submitted_at": case.submitted_at,
             "completed_at": case.completed_at,
@@ -296,39 +267,20 @@ def case_view(sight: CaseSight, language: str) -> CaseView:
             if sight.missing is None
             else [PlaceView(kind=place.kind, slot=place.slot) for place in sight.missing],
             "assignments": [
-                AssignmentView(
-                    id=assignment.id,
-                    account_id=assignment.account_id,
-                    email=email,
-                    starts_at=assignment.starts_at,
-                    ends_at=assignment.ends_at,
-                )
-                for assignment, email in sight.assignments
+                assignment_view(assignment, email) for assignment, email in sight.assignments
             ],
         }
     )
 
 
-def event_view(stored: StoredEvent, emails: Mapping[str, str]) -> EventView:
-    """Render one event; `emails` are the addresses of accounts by id."""
-    event = AccessEvent.from_record(stored.record)
-    return EventView(
-        index=stored.index,
-        number=stored.number,
-        id=event.id,
-        at=event.at,
-        event=event.code,
-        action=event.action,
-        stage=event.stage,
-        actor=ActorView(id=event.actor_id, role=event.actor_role, email=emails.get(event.actor_id)),
-        ground=event.ground,
-        object_type=event.object_type,
-        object_id=event.object_id,
-        access_point=event.access_point,
-        address=event.address,
-        request_id=event.request_id,
-        cause=event.cause,
-        detail=dict(event.detail),
+def assignment_view(assignment: Assignment, email: str) -> AssignmentView:
+    """Render one assignment; `email` is its planner's address."""
+    return AssignmentView(
+        id=assignment.id,
+        account_id=assignment.account_id,
+        email=email,
+        starts_at=assignment.starts_at,
+        ends_at=assignment.ends_at,
     )
 
 

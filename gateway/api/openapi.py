@@ -12,9 +12,24 @@ from pydantic.json_schema import models_json_schema
 from gateway.api.models import Problem
 from gateway.api.problems import STATUS
 from gateway.api.routing import PARAMETERS, Operation
-from gateway.errors import GatewayError, InvalidInputError, UnauthenticatedError, UnavailableError
+from gateway.errors import (
+    CrossSiteError,
+    ForbiddenError,
+    GatewayError,
+    InvalidInputError,
+    OutOfScopeError,
+    SecondFactorRequiredError,
+    SessionLockedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 
 COMMON = (InvalidInputError, UnauthenticatedError, UnavailableError)
+# Of every act: what a role may not, a token does not reach, a session lacks, another site asks.
+OF_SIGNED_IN = (
+    *(ForbiddenError, SessionLockedError, OutOfScopeError, SecondFactorRequiredError),
+    CrossSiteError,
+)
 REFERENCE = "#/components/schemas/{model}"
 TUS_MEDIA_TYPE = "application/offset+octet-stream"
 
@@ -24,7 +39,8 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     entries = list(operations)
     models: set[type[BaseModel]] = {Problem}
     for entry in entries:
-        models |= {model for model in (entry.body, entry.answer) if model is not None}
+        answers = (entry.answer, *entry.also.values())
+        models |= {model for model in (entry.body, *answers) if model is not None}
     inputs = {entry.body for entry in entries}
     _, schemas = models_json_schema(
         [
@@ -62,7 +78,11 @@ def _operation(entry: Operation) -> dict[str, Any]:
         "operationId": f"{entry.method.lower()}_{_identifier(entry.path)}",
         "summary": entry.summary,
         "parameters": [*_path_parameters(entry), *_query_parameters(entry), *_headers(entry)],
-        "responses": {str(entry.status): _answer(entry), **_refusals(entry)},
+        "responses": {
+            **{str(status): _answered(entry, model) for status, model in entry.also.items()},
+            str(entry.status): _answer(entry),
+            **_refusals(entry),
+        },
     }
     if entry.action is None:
         described["security"] = []
@@ -72,7 +92,7 @@ def _operation(entry: Operation) -> dict[str, Any]:
         schema = {"$ref": REFERENCE.format(model=entry.body.__name__)}
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}},
+            "content": {entry.takes: {"schema": schema}},
         }
     if "Upload-Offset" in entry.headers or "Upload-Length" in entry.headers:
         described["requestBody"] = {"content": {TUS_MEDIA_TYPE: {}}}
@@ -81,16 +101,21 @@ def _operation(entry: Operation) -> dict[str, Any]:
 
 def _answer(entry: Operation) -> dict[str, Any]:
     if entry.answer is not None:
-        schema = {"$ref": REFERENCE.format(model=entry.answer.__name__)}
-        return {"description": entry.summary, "content": {entry.media_type: {"schema": schema}}}
+        return _answered(entry, entry.answer)
     if entry.media_type != "application/json":
         return {"description": entry.summary, "content": {entry.media_type: {}}}
     return {"description": entry.summary}
 
 
+def _answered(entry: Operation, model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE.format(model=model.__name__)}
+    return {"description": entry.summary, "content": {entry.media_type: {"schema": schema}}}
+
+
 def _refusals(entry: Operation) -> dict[str, Any]:
     by_status: dict[int, list[type[GatewayError]]] = {}
-    refusals: tuple[type[GatewayError], ...] = (*COMMON, *entry.errors)
+    signed_in = OF_SIGNED_IN if entry.action is not None else ()
+    refusals: tuple[type[GatewayError], ...] = (*COMMON, *signed_in, *entry.errors)
     for error in refusals:
         if error not in by_status.setdefault(STATUS[error], []):
             by_status[STATUS[error]].append(error)

@@ -21,12 +21,24 @@ STATUS: Mapping[type[GatewayError], int] = {
     errors.NotFoundError: 404,
     errors.UnauthenticatedError: 401,
     errors.LoginFailedError: 401,
+    errors.SessionLockedError: 401,
+    errors.CodeRefusedError: 401,
+    errors.PasskeyRefusedError: 401,
+    errors.SignOnRefusedError: 401,
     errors.ForbiddenError: 403,
+    errors.SecondFactorRequiredError: 403,
     errors.CrossSiteError: 403,
+    errors.OutOfScopeError: 403,
+    errors.ConfidentialityRequiredError: 403,
     errors.ConfirmationRequiredError: 403,
+    errors.LinkEndedError: 410,
     errors.InvalidInputError: 422,
+    errors.TooManyAttemptsError: 429,
+    errors.WeakPasswordError: 422,
+    errors.LastFactorError: 409,
     errors.WrongStateError: 409,
     errors.CaseFrozenError: 409,
+    errors.CaseRestrictedError: 409,
     errors.RangeNotSatisfiableError: 416,
     errors.TusVersionError: 412,
     errors.OffsetMismatchError: 409,
@@ -81,6 +93,8 @@ def respond(request: web.BaseRequest, error: GatewayError) -> web.Response:
     headers = {"Content-Language": tongue}
     if isinstance(error, errors.UnavailableError):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, errors.TooManyAttemptsError):
+        headers["Retry-After"] = str(error.values["seconds"])
     if isinstance(error, errors.UnauthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.RangeNotSatisfiableError):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -23,11 +25,19 @@ from gateway.errors import GatewayError, InvalidInputError, RequestTimeoutError,
 from gateway.ids import ID_PATTERN, SECRET_PATTERN
 
 BODY_LIMIT = 256 * 1024
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PARAMETERS = {
     "case_id": ID_PATTERN,
     "file_id": ID_PATTERN,
     "assignment_id": ID_PATTERN,
+    "emergency_id": ID_PATTERN,
+    "alert_id": ID_PATTERN,
+    "recovery_id": ID_PATTERN,
     "request_id": ID_PATTERN,
+    "token_id": ID_PATTERN,
+    "session_id": ID_PATTERN,
+    "factor_id": ID_PATTERN,
+    "account_id": ID_PATTERN,
     "capability": SECRET_PATTERN,
     "index": "0|[1-9][0-9]{0,17}",
     "level": "[0-9]|[1-5][0-9]|6[0-3]",
@@ -54,6 +64,8 @@ class Operation:
     media_type: str
     errors: tuple[type[GatewayError], ...]
     headers: tuple[str, ...]
+    takes: str
+    also: Mapping[int, type[BaseModel]]
 
 
 @dataclass(slots=True)
@@ -76,6 +88,8 @@ class Operations:
         media_type: str = "application/json",
         errors: tuple[type[GatewayError], ...] = (),
         headers: tuple[str, ...] = (),
+        takes: str = JSON,
+        also: Mapping[int, type[BaseModel]] = MappingProxyType({}),
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
         """Declare a handler.
 
@@ -94,6 +108,8 @@ class Operations:
             media_type: Of the answer, where it is not JSON.
             errors: What it refuses with, besides what every handler may.
             headers: Request headers that it reads.
+            takes: Media type of the body.
+            also: Models of other answers, by their status.
         """
 
         def declare(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -101,7 +117,7 @@ class Operations:
             async def handler(request: web.Request) -> web.StreamResponse:
                 given = []
                 if body is not None:
-                    given.append(checked(body, await _json(request)))
+                    given.append(checked(body, await _sent(request, takes)))
                 if query is not None:
                     given.append(checked(query, dict(request.query)))
                 return _rendered(await function(request, *given), status)
@@ -120,6 +136,8 @@ class Operations:
                 media_type,
                 errors,
                 headers,
+                takes,
+                also,
             )
             self.entries.append(operation)
             return function
@@ -151,9 +169,9 @@ def checked(model: type[Model], given: object) -> Model:
         raise InvalidInputError(field=path, reason=first["msg"]) from None
 
 
-async def _json(request: web.Request) -> object:
-    if request.content_type != "application/json":
-        raise InvalidInputError(field="Content-Type", reason="send application/json")
+async def _sent(request: web.Request, media_type: str) -> object:
+    if request.content_type != media_type:
+        raise InvalidInputError(field="Content-Type", reason=f"send {media_type}")
     raw = bytearray()
     try:
         async with asyncio.timeout(services(request).settings.request_seconds):
@@ -164,9 +182,9 @@ async def _json(request: web.Request) -> object:
     except TimeoutError:
         raise RequestTimeoutError from None
     try:
-        return json.loads(raw)
+        return json.loads(raw) if media_type == JSON else dict(parse_qsl(raw.decode()))
     except (ValueError, RecursionError):
-        raise InvalidInputError(field="body", reason="it is not JSON") from None
+        raise InvalidInputError(field="body", reason=f"it is not {media_type}") from None
 
 
 def _rendered(answer: object, status: int) -> web.StreamResponse:

@@ -3,36 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.access.grants import traces
-from gateway.api import cases, erasures, files, house, ownlog, people, uploads
+from gateway.access.policy import Action
+from gateway.api import (
+    account,
+    accounts,
+    alerts,
+    assignments,
+    cases,
+    confidentiality,
+    emergencies,
+    erasures,
+    factors,
+    files,
+    house,
+    ownlog,
+    passkeys,
+    people,
+    recoveries,
+    restriction,
+    service_accounts,
+    sessions,
+    signon,
+    tokens,
+    uploads,
+)
 from gateway.api import log as log_handlers
 from gateway.api.connections import HEADERS, Runner, plain_http
 from gateway.api.context import BODIES, REQUEST_ID, SERVICES, Bodies, Services
 from gateway.api.problems import problems, respond
+from gateway.api.routing import Operation, Operations
 from gateway.errors import InternalError
 from gateway.ids import new_id
 
-OPERATIONS = [
-    *house.operations.entries,
-    *log_handlers.operations.entries,
-    *people.operations.entries,
-    *cases.operations.entries,
-    *files.operations.entries,
-    *erasures.operations.entries,
-    *uploads.operations.entries,
-    *ownlog.operations.entries,
-]
+PARTS = (
+    *(house, log_handlers, people, cases, assignments, files, erasures, uploads, ownlog),
+    *(
+        account,
+        accounts,
+        recoveries,
+        sessions,
+        tokens,
+        service_accounts,
+        confidentiality,
+        emergencies,
+        restriction,
+        factors,
+        passkeys,
+        signon,
+        alerts,
+    ),
+)
+OPERATIONS = [entry for part in PARTS for entry in part.operations.entries]
 OPEN = frozenset(
     {
         "/healthz",
         "/readyz",
         "/api/v1/openapi.json",
         "/api/v1/keys",
+        "/api/v1/sign-on",
         "/api/v1/log/checkpoint",
         "/api/v1/log/tile/entries/{tile}",
         "/api/v1/log/tile/{level}/{tile}",
@@ -41,6 +76,8 @@ OPEN = frozenset(
     }
 )
 """Where an answer may say nothing of anybody, and is no event. All else leaves a trace or fails."""
+PAGES: web.AppKey[tuple[Operation, ...]] = web.AppKey("pages", tuple)
+"""The pages: the same for whoever asks. What they show of anybody is asked of the API."""
 
 FIRST_REFUSAL = 400
 
@@ -51,27 +88,31 @@ class UntracedError(Exception):
     """A handler that would answer, or could be asked, without an event in the access log."""
 
 
-def make_runner(services: Services, grace_seconds: float) -> Runner:
+def make_runner(services: Services, grace_seconds: float, pages: Operations) -> Runner:
     """The application, ready to be set up and given a socket.
 
     Args:
         services: What the handlers delegate to.
         grace_seconds: For requests in flight at the end; then they are cancelled, and what they
             brought is made durable.
+        pages: The pages of gateway/web, which nothing of the API imports.
     """
-    return Runner(make_application(services), grace_seconds)
+    return Runner(make_application(services, pages), grace_seconds)
 
 
-def make_application(services: Services) -> web.Application:
+def make_application(services: Services, pages: Operations | None = None) -> web.Application:
     """Wire the handlers to the services."""
     # The body limit is our own, counted while it streams (gateway/api/routing.py, intake/parts.py).
     app = web.Application(middlewares=[around, problems, plain_http], client_max_size=1)
     app[SERVICES] = services
     app[BODIES] = Bodies()
     app[house.KEY_STATE] = house.KeyState(services.keyring.check)
-    for part in (house, log_handlers, people, cases, files, erasures, uploads, ownlog):
+    for part in PARTS:
         part.operations.register(app)
     house.describe(app, OPERATIONS)
+    pages = pages or Operations()
+    pages.register(app)
+    app[PAGES] = tuple(pages.entries)
     app.on_startup.append(check_declared)
     app.on_response_prepare.extend((_cut_untraced, _add_headers, uploads.name_version))
     return app
@@ -102,13 +143,21 @@ async def check_declared(app: web.Application) -> None:
     Raises:
         UntracedError: Names the handler.
     """
-    declared = {(entry.method, entry.path): entry.action for entry in OPERATIONS}
+    declared = _declared(app)
     for route in app.router.routes():
         path = route.resource.canonical if route.resource is not None else ""
         if (route.method, path) not in declared:
             raise UntracedError(f"{route.method} {path} is not declared (gateway/api/routing.py)")
-        if declared[route.method, path] is None and path not in OPEN:
+        if declared[route.method, path] is None and not _is_open(app, path):
             raise UntracedError(f"{route.method} {path} declares no act, and is not open to all")
+
+
+def _declared(app: web.Application) -> Mapping[tuple[str, str], Action | None]:
+    return {(entry.method, entry.path): entry.action for entry in (*OPERATIONS, *app[PAGES])}
+
+
+def _is_open(app: web.Application, path: str) -> bool:
+    return path in OPEN or any(page.path == path for page in app[PAGES])
 
 
 def _check_traced(request: web.Request, response: web.StreamResponse) -> None:
@@ -120,8 +169,8 @@ def _check_traced(request: web.Request, response: web.StreamResponse) -> None:
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else ""
     if response.status < FIRST_REFUSAL and path and not traces.get([]):
-        declared = {(entry.method, entry.path): entry.action for entry in OPERATIONS}
-        if declared.get((request.method, path)) is not None or path not in OPEN:
+        declared = _declared(request.app)
+        if declared.get((request.method, path)) is not None or not _is_open(request.app, path):
             raise UntracedError(f"{request.method} {path} left no event")
 
 

@@ -33,6 +33,7 @@ from gateway.access.grants import Access, Target
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Role
 from gateway.access.second import Credentials, SecondPerson
+from gateway.access.throttle import Throttle
 from gateway.backup.errors import BackupDamagedError, LogContradictsError, NotEmptyError
 from gateway.backup.place import BlobEntry
 from gateway.backup.replay import Replay, Replayed
@@ -250,7 +251,8 @@ class Restore:
             actor, action = operator(), Action.HOUSE_RESTORE
             target = Target("generation", self._found.generation.id)
             grant = await access.authorise(actor, action, target=target)
-            people = SecondPerson(main, access, Passwords(), needed=two_people)
+            throttle = Throttle(main, access)
+            people = SecondPerson(main, access, Passwords(), throttle, needed=two_people)
             agreed = await people.agree(actor, action, second, Role.PRIVACY_OFFICER)
             async with main.transaction() as tx:
                 # Signed under the old name; under the new one they would be forgeries.

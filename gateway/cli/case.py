@@ -29,6 +29,10 @@ PatientNumber = Annotated[str, typer.Option(help="The practice's own number.", s
 Notes = Annotated[str, typer.Option(help="What the planner should know.")]
 TreatmentOption = Annotated[Treatment, typer.Option(help="What is asked for.")]
 SlotArgument = Annotated[Slot, typer.Argument(help="What the file shows.", show_default=False)]
+Start = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, YYYY-MM-DD.")
+]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", show_default=False)]
 State = Annotated[str | None, typer.Option(help="Only cases in this state.", show_default=False)]
 Search = Annotated[
     str | None,
@@ -131,15 +135,56 @@ async def place(
 async def assign(
     case: options.Case,
     email: Email,
+    start: Start = None,
     until: options.Day = None,
     server: options.Server = options.DEFAULT_SERVER,
     as_json: options.Json = False,
 ) -> None:
-    """Assign a planner to a case, for good or until the end of a day."""
-    body = {"email": email, "until": None if until is None else until.date().isoformat()}
+    """Assign a planner to a case, for good or from and until a day."""
+    days = {"from": start, "until": until}
+    body = {"email": email, **{name: day and day.date().isoformat() for name, day in days.items()}}
     async with connect(server) as client:
         view = await client.post(f"cases/{case}/assignments", body)
     Output(as_json).answer(view, texts.CASE_ASSIGNED.say(id=case, email=email))
+
+
+async def hand_over(
+    case: options.Case,
+    email: Email,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Hand the planning of a case over to a colleague; you lose access to it."""
+    async with connect(server) as client:
+        given = await client.post(f"cases/{case}/handover", {"email": email})
+    Output(as_json).answer(given, texts.CASE_ASSIGNED.say(id=case, email=email))
+
+
+async def restrict(
+    case: options.Case,
+    reason: Reason,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Have a case stored and nothing else, until a doubt is settled."""
+    await _mark(case, "restriction", reason, server, Output(as_json))
+
+
+async def release(
+    case: options.Case,
+    reason: Reason,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Let the work on a restricted case go on."""
+    await _mark(case, "release", reason, server, Output(as_json))
+
+
+async def _mark(case: str, end: str, reason: str, server: str, out: Output) -> None:
+    async with connect(server) as client:
+        await client.post(f"cases/{case}/{end}", {"reason": reason})
+    state = "restricted" if end == "restriction" else "released"
+    out.answer({"id": case, "state": state}, texts.CASE_STATE.say(id=case, state=state))
 
 
 async def submit(
@@ -187,6 +232,13 @@ options.command(
     "place",
     example="kluis case place CASE 01a203ae-919b-70c9-a651-9d43dc82776f upper",
 )(place)
+options.command(app, "hand-over", example="kluis case hand-over CASE colleague@lab.example")(
+    hand_over
+)
+options.command(app, "restrict", example='kluis case restrict CASE --reason "whose scan?"')(
+    restrict
+)
+options.command(app, "release", example='kluis case release CASE --reason "it is right"')(release)
 options.command(app, "submit", example="kluis case submit CASE")(submit)
 options.command(app, "complete", example="kluis case complete CASE")(complete)
 
@@ -195,12 +247,18 @@ def _given(**query: str | None) -> dict[str, str]:
     return {name: value for name, value in query.items() if value is not None}
 
 
+def _state(view: JsonObject) -> str:
+    marks = {"frozen": "being erased", "restricted": "restricted"}
+    set_marks = [words for name, words in marks.items() if view.get(name)]
+    return f"{view['state']} ({', '.join(set_marks)})" if set_marks else str(view["state"])
+
+
 def _sheet(view: JsonObject) -> Table:
     """The case as a table of two columns; a file or planner has a row of its own."""
     patient = view["patient"] or {}
     rows: list[tuple[str, object]] = [
         ("case", view["id"]),
-        ("state", f"{view['state']} (being erased)" if view["frozen"] else view["state"]),
+        ("state", _state(view)),
         ("treatment", view["treatment"]),
         ("pseudonym", view["pseudonym"]),
         ("age", view["age_years"]),

@@ -23,6 +23,7 @@ import typer
 
 from gateway.cli import options, texts
 from gateway.cli.client import Client, JsonObject, Patience, connect
+from gateway.cli.confidentiality import promise
 from gateway.cli.errors import CommandError
 from gateway.cli.journal import Journal
 from gateway.cli.operator import Port
@@ -252,6 +253,7 @@ async def fill(settings: Settings, address: str, out: Output) -> tuple[Cast, boo
     """
     file = settings.data / "demo-accounts.json"
     cast = Cast.read(file)
+    await _promise(cast, address)
     async with (
         connect(address, cast.token("dentist@demo.invalid")) as dentist,
         connect(address, cast.token("coordinator@demo.invalid")) as coordinator,
@@ -271,6 +273,14 @@ async def fill(settings: Settings, address: str, out: Output) -> tuple[Cast, boo
             body = {"email": "planner@demo.invalid", "until": None}
             await coordinator.post(f"cases/{cast.case_id}/assignments", body)
     return cast, view["frozen"]
+
+
+async def _promise(cast: Cast, address: str) -> None:
+    """Have the people of the house confirm their duty of confidentiality; in a demo all agree."""
+    for email, person in cast.people.items():
+        if person.role != "dentist":
+            async with connect(address, cast.token(email)) as client:
+                await promise(client)
 
 
 async def _send_sample(client: Client, view: JsonObject, data: Path, out: Output) -> None:

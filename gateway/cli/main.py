@@ -12,9 +12,11 @@ from gateway.cli import (
     case,
     certificate,
     closing,
+    confidentiality,
     demo,
     doctor,
     download,
+    emergency,
     erase,
     export,
     keys,
@@ -22,6 +24,7 @@ from gateway.cli import (
     operator,
     ready,
     upload,
+    watch,
     witness,
 )
 from gateway.cli.errors import explain
@@ -40,7 +43,9 @@ doctor.register(app)
 ready.register(app)
 backup.register(app)
 demo.register(app)
+confidentiality.register(app)
 app.add_typer(case.app)
+app.add_typer(emergency.app)
 upload.register(app)
 download.register(app)
 erase.register(app)
@@ -49,6 +54,7 @@ app.add_typer(log.app)
 app.add_typer(keys.app)
 export.register(log.app)
 audit.register(app)
+app.add_typer(watch.app)
 app.add_typer(witness.app)
 
 _STOPPED_BY_HAND = 130  # what typer makes of Ctrl-C

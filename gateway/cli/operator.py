@@ -49,9 +49,24 @@ ClientId = Annotated[
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
 ]
+Invite = Annotated[
+    bool, typer.Option("--invite", help="Mail them a link by which they choose a password.")
+]
 Officer = Annotated[
     str | None,
     typer.Option(help=f"First privacy officer; else {DEFAULT_OFFICER}.", show_default=False),
+]
+TokenName = Annotated[str, typer.Option("--name", help="What it is for.")]
+Acts = Annotated[
+    list[str] | None,
+    typer.Option("--act", help="For this act alone, such as case.list.", show_default=False),
+]
+Cases = Annotated[
+    list[str] | None, typer.Option("--case", help="For this case alone.", show_default=False)
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", help="From this network alone.", show_default=False),
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="Port; 0: any free one.", show_default=False)]
@@ -156,16 +171,36 @@ async def user_add(
     role: Role,
     client: ClientId = None,
     password_stdin: PasswordStdin = False,
+    invite: Invite = False,
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add a person. Without a password only tokens sign them in."""
+    """Add a person. Without a password or an invitation only tokens sign them in."""
+    if invite:
+        if password_stdin:
+            raise UsageError("invite", texts.ONE_OF_TWO)
+        await _invite(email, role, client, data, Output(as_json))
+        return
     password = first_line() if password_stdin else None
     async with rooms_of(data) as rooms:
         account = await rooms.accounts.add_account(
             email=email, role=role, controller_id=client, password=password
         )
     Output(as_json).answer({"id": account.id}, texts.USER_ADDED.say(id=account.id))
+
+
+async def _invite(
+    email: str, role: str, client: str | None, data: Path | None, out: Output
+) -> None:
+    from gateway.access.actors import operator  # noqa: PLC0415 - see rooms_of
+    from gateway.access.people import NewPerson  # noqa: PLC0415 - see rooms_of
+
+    person = NewPerson(email=email, role=role, controller_id=client)
+    async with rooms_of(data) as rooms:
+        invited = await rooms.services.people.add(operator(), person)
+    said = texts.USER_INVITED if invited.mailed else texts.NOT_INVITED
+    account_id = invited.account.id
+    out.answer({"id": account_id, "mailed": invited.mailed}, said.say(id=account_id))
 
 
 async def user_list(data: options.Data = None, as_json: options.Json = False) -> None:
@@ -209,17 +244,36 @@ async def user_disable(
     Output(as_json).answer({"email": email}, texts.USER_DISABLED.say(email=email))
 
 
+async def user_unlink(
+    email: Email, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Forget who a sign-on provider says a person is; their sessions by sign-on end."""
+    async with rooms_of(data) as rooms:
+        unlinked = await rooms.accounts.unlink(email=email)
+    shown = texts.USER_UNLINKED.say(count=unlinked, email=email)
+    Output(as_json).answer({"unlinked": unlinked}, shown)
+
+
 async def token_create(
     email: Email,
     until: options.Day = None,
+    name: TokenName = "kluis token create",
+    act: Acts = None,
+    case: Cases = None,
+    network: Networks = None,
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
     """Make a token of a person, for good or until the end of a day. It is shown this once."""
+    from gateway.access.scope import Limits  # noqa: PLC0415 - see rooms_of
+
     # The day ends where the operator is.
     ends = None if until is None else (until + timedelta(days=1)).astimezone()
+    limits = Limits(act, case, network)
     async with rooms_of(data) as rooms:
-        token = await rooms.accounts.create_token(email=email, expires_at=ends)
+        token = await rooms.accounts.create_token(
+            email=email, name=name, limits=limits, expires_at=ends
+        )
     Output(as_json).answer({"token": token}, texts.TOKEN_CREATED.say(token=token, email=email))
 
 
@@ -247,6 +301,7 @@ options.command(users, "password", example="kluis user password dentist@practice
 options.command(users, "disable", example="kluis user disable dentist@practice.example")(
     user_disable
 )
+options.command(users, "unlink", example="kluis user unlink planner@lab.example")(user_unlink)
 options.command(tokens, "revoke", example="kluis token revoke dentist@practice.example")(
     token_revoke
 )

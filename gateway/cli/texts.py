@@ -102,7 +102,22 @@ USER_DISABLED = Words(
 TOKENS_REVOKED = Words(
     "Tokens of {email} revoked: {count}.", "Ingetrokken tokens van {email}: {count}."
 )
+USER_UNLINKED = Words(
+    "{email}: forgotten who the sign-on provider says it is ({count}).",
+    "{email}: vergeten wie de single-sign-on-dienst zegt dat het is ({count}).",
+)
 USER_ADDED = Words("User {id} added.", "Gebruiker {id} toegevoegd.")
+USER_INVITED = Words(
+    "User {id} added, and invited by mail.", "Gebruiker {id} toegevoegd en per mail uitgenodigd."
+)
+NOT_INVITED = Words(
+    "User {id} added, but the mail did not leave: see docs/people.md, then invite again.",
+    "Gebruiker {id} toegevoegd, maar de mail is niet verzonden: zie docs/people.md, nodig dan"
+    " opnieuw uit.",
+)
+ONE_OF_TWO = Words(
+    "Choose one of --invite and --password-stdin.", "Kies één van --invite en --password-stdin."
+)
 NO_PASSWORD = Words(
     "The first line of stdin is empty: put the password there.",
     "De eerste regel van stdin is leeg: zet daar het wachtwoord.",

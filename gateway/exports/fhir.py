@@ -164,11 +164,18 @@ def _agents(entry: Entry, pattern: _Pattern, space: str) -> Iterator[Json]:
         "who": _named(f"{space}/account", event.actor_id),
         "requestor": True,
         "role": [{"coding": [{"system": f"{space}/role", "code": event.actor_role}]}],
-        "purposeOfUse": [{"text": event.ground}],
+        "purposeOfUse": [_purpose(event.ground)],
     }
     if entry.email is not None:
         user["name"] = entry.email
     yield user
+
+
+def _purpose(ground: str) -> Json:
+    """The ground; of an emergency also as the code that every reader of FHIR knows."""
+    if ground.partition(":")[0] != "emergency":
+        return {"text": ground}
+    return {"coding": [_coding(f"{_HL7}v3-ActReason", "BTG", "break the glass")], "text": ground}
 
 
 def _entities(entry: Entry, space: str) -> Iterator[Json]:

@@ -60,6 +60,8 @@ BYTES = Said("{count} bytes", "{count} bytes")
 
 ROLES: Mapping[str, Said] = {
     "dentist": Said("dentist", "tandarts"),
+    "practice_manager": Said("manager of the practice", "beheerder van de praktijk"),
+    "service": Said("software of the practice", "software van de praktijk"),
     "coordinator": Said("coordinator at the laboratory", "coördinator bij het laboratorium"),
     "planner": Said("planner at the laboratory", "planner bij het laboratorium"),
     "privacy_officer": Said("privacy officer", "privacyfunctionaris"),
@@ -73,8 +75,24 @@ ACTS: Mapping[str, Said] = {
     "session.open": Said("signed in", "meldde zich aan"),
     "session.use": Said("used a session that had ended", "gebruikte een verlopen sessie"),
     "session.view": Said("looked at the own session", "bekeek de eigen sessie"),
-    "session.confirm": Said("repeated the password", "herhaalde het wachtwoord"),
+    "session.prove": Said(
+        "gave the right password and was asked for a code",
+        "gaf het juiste wachtwoord en werd om een code gevraagd",
+    ),
+    "session.confirm": Said("repeated password or code", "herhaalde wachtwoord of code"),
     "session.close": Said("signed out", "meldde zich af"),
+    "session.list": Said("looked at the own sessions", "bekeek de eigen sessies"),
+    "session.end": Said("ended sessions", "beëindigde sessies"),
+    "session.stuffing": Said(
+        "many accounts failed to sign in from one network",
+        "bij veel accounts mislukte het aanmelden vanaf één netwerk",
+    ),
+    "factor.list": Said("looked at the own second factors", "bekeek de eigen tweede factoren"),
+    "factor.add": Said("began a second factor", "begon een tweede factor"),
+    "factor.activate": Said("set up a second factor", "stelde een tweede factor in"),
+    "factor.remove": Said("removed a second factor", "verwijderde een tweede factor"),
+    "recovery_codes.renew": Said("got new recovery codes", "kreeg nieuwe herstelcodes"),
+    "password.change": Said("changed the own password", "wijzigde het eigen wachtwoord"),
     "second.agree": Said("agreed as the second person", "stemde in als tweede persoon"),
     "case.create": Said("made the case", "maakte de casus"),
     "case.list": Said("saw the case in a list", "zag de casus in een lijst"),
@@ -82,6 +100,34 @@ ACTS: Mapping[str, Said] = {
     "case.view": Said("looked at the case", "bekeek de casus"),
     "case.submit": Said("handed the case in", "diende de casus in"),
     "case.assign": Said("changed who plans the case", "wijzigde wie de casus plant"),
+    "case.hand_over": Said(
+        "handed the planning over to a colleague", "droeg het plannen over aan een collega"
+    ),
+    "assignment.list": Said("saw who plans the case", "zag wie de casus plant"),
+    "case.restrict": Said("had the case restricted", "liet de casus beperken"),
+    "case.release": Said("released the case again", "gaf de casus weer vrij"),
+    "alert.list": Said("listed the alerts of the watch", "somde de meldingen van de bewaking op"),
+    "alert.view": Said("looked at an alert of the watch", "bekeek een melding van de bewaking"),
+    "alert.assign": Said("said who looks into an alert", "wees een melding toe"),
+    "alert.comment": Said("commented on an alert", "maakte een opmerking bij een melding"),
+    "alert.dismiss": Said("dismissed an alert, with a reason", "deed een melding met reden af"),
+    "misuse.report": Said(
+        "reported that somebody read the case without a reason",
+        "meldde dat iemand de casus zonder reden inzag",
+    ),
+    "watch.replay": Said(
+        "let the watch read the log again", "liet de bewaking het logboek opnieuw lezen"
+    ),
+    "emergency.declare": Said(
+        "opened the case in an emergency, without being assigned",
+        "opende de casus met spoed, zonder toewijzing",
+    ),
+    "emergency.list": Said("looked at the emergencies", "bekeek de noodgevallen"),
+    "emergency.review": Said("reviewed an emergency", "beoordeelde een noodgeval"),
+    "confidentiality.view": Said("read the duty of confidentiality", "las de geheimhoudingsplicht"),
+    "confidentiality.confirm": Said(
+        "confirmed the duty of confidentiality", "bevestigde de geheimhoudingsplicht"
+    ),
     "case.complete": Said("completed the case", "rondde de casus af"),
     "case.erase": Said("had the case erased", "liet de casus wissen"),
     "case.rectify": Said("corrected who the patient is", "verbeterde wie de patiënt is"),
@@ -112,8 +158,54 @@ ACTS: Mapping[str, Said] = {
     ),
     "account.add": Said("added a user", "voegde een gebruiker toe"),
     "account.list": Said("listed the users", "bekeek de lijst van gebruikers"),
+    "account.link": Said(
+        "linked a user to the sign-on of an organisation",
+        "koppelde een gebruiker aan de single sign-on van een organisatie",
+    ),
     "account.change": Said("changed a user", "wijzigde een gebruiker"),
+    "account.invite": Said("invited a user again", "nodigde een gebruiker opnieuw uit"),
+    "invitation.accept": Said("accepted an invitation", "nam een uitnodiging aan"),
+    "password_reset.ask": Said("asked for a new password", "vroeg om een nieuw wachtwoord"),
+    "password_reset.complete": Said("chose a new password", "koos een nieuw wachtwoord"),
+    "factor_recovery.ask": Said(
+        "asked to remove a user's lost second factor",
+        "vroeg om de verloren tweede factor van een gebruiker te verwijderen",
+    ),
+    "factor_recovery.list": Said(
+        "looked at the requests for lost second factors",
+        "bekeek de verzoeken om verloren tweede factoren",
+    ),
+    "factor_recovery.agree": Said(
+        "agreed to remove a lost second factor", "stemde in met verwijderen van een tweede factor"
+    ),
+    "factor_recovery.object": Said(
+        "objected to the removal of a second factor",
+        "maakte bezwaar tegen verwijderen van een tweede factor",
+    ),
+    "factor_recovery.complete": Said(
+        "removed a lost second factor", "verwijderde een verloren tweede factor"
+    ),
+    "profile.view": Said("looked at the own account", "bekeek het eigen account"),
+    "profile.change": Said("changed the own account", "wijzigde het eigen account"),
+    "profile.export": Said(
+        "took out all that is held about the own account",
+        "haalde alles op wat over het eigen account bewaard wordt",
+    ),
+    "profile.close": Said("closed the own account", "sloot het eigen account"),
+    "practice.view": Said("looked at the practice's details", "bekeek de praktijkgegevens"),
+    "practice.change": Said("changed the practice's details", "wijzigde de praktijkgegevens"),
+    "notice.send": Said("sent a notice by e-mail", "stuurde een bericht per e-mail"),
     "token.create": Said("made a token for a program", "maakte een token voor een programma"),
+    "token.list": Said("looked at the own tokens", "bekeek de eigen tokens"),
+    "token.revoke": Said("withdrew a token", "trok een token in"),
+    "service.add": Said("added software of the practice", "voegde software van de praktijk toe"),
+    "service.list": Said(
+        "looked at the software of the practice", "bekeek de software van de praktijk"
+    ),
+    "service.change": Said(
+        "changed the access of software of the practice",
+        "wijzigde de toegang van software van de praktijk",
+    ),
     "orphans.sweep": Said("removed left-over parts", "ruimde achtergebleven delen op"),
     "house.start": Said("started", "startte"),
     "house.stop": Said("stopped", "stopte"),
@@ -138,6 +230,12 @@ _GROUNDS: Mapping[str, Said] = {
         "werkt bij de praktijk die de patiënt behandelt",
     ),
     "own_assignments": Said("plans cases of this list", "plant casussen van deze lijst"),
+    "emergency": Said(
+        "declared an emergency, without being assigned",
+        "riep een noodgeval uit, zonder toewijzing",
+    ),
+    "supervisor": Said("hands out the work on the case", "verdeelt het werk aan de casus"),
+    "own_account": Said("it is the own account", "het is het eigen account"),
     "assignment": Said("was assigned to this treatment", "was toegewezen aan deze behandeling"),
     "role": Said("belongs to the role", "hoort bij de functie"),
     "system": Said("a task of the server", "een taak van de server"),

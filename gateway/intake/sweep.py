@@ -18,12 +18,14 @@ from gateway.ids import now
 from gateway.intake.uploads import Uploads
 from gateway.settings import Settings
 from keys.context import Purpose
-from storage import accounts, cases, files, keystore
+from storage import accounts, cases, files, keystore, links, signins, throttles
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.durable import sweep_unfinished
 
 BATCH = 500
+TRIES_KEPT = timedelta(days=2)
+DEVICES_KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class Sweeper:
         )
         async with self._main.transaction() as tx:
             await accounts.delete_expired_sessions(tx, now())
+            await signins.delete_expired(tx, now())
+            await links.delete_expired(tx, now())
+            await throttles.delete_old(tx, now() - TRIES_KEPT)
+            await throttles.delete_devices(tx, now() - DEVICES_KEPT)
         await self._access.outcome(
             grant,
             expired_uploads=swept.expired_uploads,

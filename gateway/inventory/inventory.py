@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.access.accountkeys import HOUSE, opens
+from gateway.access.accountkeys import place_of as key_place
 from gateway.access.actors import operator
 from gateway.access.grants import Access
 from gateway.access.policy import Action
@@ -23,7 +25,7 @@ from gateway.inventory.tally import ASK, Fault, Tally
 from gateway.privacy.heartbeat import Heartbeat
 from keys.context import Context, Purpose
 from keys.keyring import Keyring
-from storage import accounts, cases, erasures, files, inventory, keystore
+from storage import accounts, cases, erasures, factors, files, inventory, keystore
 from storage.accesslog.checkpoint import Head, OpenNote
 from storage.accesslog.verify import verify
 from storage.accounts import Controller
@@ -33,6 +35,7 @@ from storage.inventory import LedgerEntry
 
 _NEWEST = "put the newest keystore and the newest keys of the provider in place, of one time"
 _TWICE = "an older back-up was put back over a newer one: put the newest in place"
+_AGAIN = "have its owner set it up again"
 _AWAY = "move this file out of the directory: the sweep stops at it"
 _LOG = "run `kluis log verify`; keep a copy, and compare with what witnesses have"
 
@@ -78,6 +81,7 @@ class Inventory:
         async with self._letting_go():
             found = [
                 await self._controllers(examiner),
+                await self._accounts(examiner),
                 await self._cases(examiner),
                 await self._keys(),
                 await self._blobs(Area.VAULT),
@@ -108,18 +112,30 @@ class Inventory:
         async with self.keystore.reading() as connection:
             owners = await inventory.owners_of_versions(connection)
         # Keys that were made for a practice whose row never came seal nothing.
-        tally.left = len(owners - known.keys())
+        tally.left = len(owners - known.keys() - {HOUSE})
+        if HOUSE in owners:
+            await tally.look(partial(self._versions, HOUSE, closed=False))
+            tally.seen -= 1
         for _, controller in sorted(known.items()):
             await tally.look(partial(self._controller, controller, examiner))
         return tally
 
     async def _controller(self, controller: Controller, examiner: CaseExaminer) -> frozenset[Fault]:
-        where = f"practice {controller.id}"
-        held = await self.keyring.versions(controller.id)
+        closed = controller.closed_at is not None
+        found = await self._versions(controller.id, closed=closed)
+        if closed:
+            return found
+        place = Context(Purpose.INDEX_KEY, controller.id, object_id=controller.id)
+        key = await examiner.wrapped_key(place)
+        return found | {key} if isinstance(key, Fault) else found
+
+    async def _versions(self, controller_id: str, *, closed: bool) -> frozenset[Fault]:
+        where = f"practice {controller_id}"
+        held = await self.keyring.versions(controller_id)
         async with self.main.reading() as connection:
-            move = await erasures.puncture_under_way(connection, controller.id)
+            move = await erasures.puncture_under_way(connection, controller_id)
         async with self.keystore.reading() as connection:
-            rows = await keystore.versions(connection, controller.id)
+            rows = await keystore.versions(connection, controller_id)
         known = {row.version: row.state for row in rows}
         # Newer than all that is known: made, and nothing is wrapped under it. A back-up of the
         # keys may be that step ahead of the keystore's; the next move takes the number up.
@@ -134,14 +150,38 @@ class Inventory:
                 moving=move is not None and version in {move.old_version, move.new_version},
             )
         }
-        if controller.closed_at is not None:
-            return frozenset(found)  # its erasure takes every version and the index key along
-        if list(known.values()).count("current") != 1:
+        # The erasure of a closed one takes every version and the index key along.
+        if not closed and list(known.values()).count("current") != 1:
             found.add(Fault(where, "not exactly one version of its key is current", _NEWEST))
-        place = Context(Purpose.INDEX_KEY, controller.id, object_id=controller.id)
-        if isinstance(key := await examiner.wrapped_key(place), Fault):
-            found.add(key)
         return frozenset(found)
+
+    async def _accounts(self, examiner: CaseExaminer) -> Tally:
+        """The keys of those who give one-time codes."""
+        tally, last = Tally("accounts with codes"), ""
+        while True:
+            async with self.main.reading() as connection:
+                page = await factors.with_codes(connection, last, inventory.PAGE)
+            if not page:
+                return tally
+            for account_id in page:
+                await tally.look(partial(self._account, account_id, examiner))
+            last = page[-1]
+
+    async def _account(self, account_id: str, examiner: CaseExaminer) -> frozenset[Fault]:
+        async with self.main.reading() as connection:
+            account = await accounts.get_account(connection, account_id)
+            enrolled = await factors.of_account(connection, account_id)
+        if account is None or not enrolled:
+            return frozenset()
+        key = await examiner.wrapped_key(key_place(account))
+        if isinstance(key, Fault):
+            return frozenset({key})
+        sealed = [it for it in enrolled if it.sealed_secret is not None]
+        return frozenset(
+            Fault(f"factor {it.id}", "its secret does not open", _AGAIN)
+            for it in sealed
+            if not opens(key, account, it.id, it.sealed_secret or b"")
+        )
 
     async def _cases(self, examiner: CaseExaminer) -> Tally:
         tally, last = Tally("cases"), ""
@@ -172,6 +212,7 @@ class Inventory:
             Purpose.FILE_KEY: files.known_blobs,
             Purpose.CASE_KEY: cases.known_keys,
             Purpose.INDEX_KEY: inventory.known_controllers,
+            Purpose.ACCOUNT_KEY: inventory.known_accounts,
         }
         while True:
             async with self.keystore.reading() as connection:

@@ -1,30 +1,23 @@
-"""The keys of controllers, cases, uploads and files: made, stored wrapped, and opened by Grant.
-
-A wrapped key is written under the current version of its controller's key alone; the keystore
-checks this under a row lock, so that no key slips in behind a puncture (privacy/puncture.py).
-"""
+"""The keys of controllers, cases, uploads and files: made, stored wrapped, and opened by Grant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from gateway.access.controllerkeys import ControllerKeys, row_of
 from gateway.access.grants import Access, Grant, Target
-from gateway.errors import UnavailableError
-from gateway.ids import new_id, now
+from gateway.ids import new_id
 from keys import envelope
 from keys.context import Context, Purpose
-from keys.errors import UnknownKeyVersionError, UnsealError
+from keys.errors import UnsealError
 from keys.keyring import Keyring
 from keys.secret import SecretKey
 from storage import keystore
 from storage.cases import Case
 from storage.database import Database
-from storage.errors import StaleKeyVersionError
-from storage.keystore import ControllerVersion, WrappedKey
-
-TRIES = 8  # a puncture moves the version on once; several in a row are possible, many are not
+from storage.keystore import WrappedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +62,7 @@ class CaseKeys:
         self._claim = claim
         self._access = access
         self._keyring = keyring
+        self._keys = ControllerKeys(database, keyring)
 
     async def check(self) -> None:
         """Return if keys can be opened now. Raises as keys.providers.KeyProvider.check."""
@@ -76,20 +70,15 @@ class CaseKeys:
 
     async def create_controller(self, controller_id: str) -> None:
         """Make version 1 of a controller's key, and its index key."""
-        async with self._keystore.transaction() as tx:
-            first = ControllerVersion(controller_id, 1, "creating", now())
-            await keystore.record_version(tx, first)
-        await self._keyring.create(controller_id, 1)
-        async with self._keystore.transaction() as tx:
-            await keystore.make_current(tx, controller_id, 1)
+        await self._keys.create(controller_id)
         place = Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id)
-        await self._store(SecretKey.generate(), place)
+        await self._keys.store(SecretKey.generate(), place)
 
     async def create_case(self, grant: Grant, controller_id: str, case_id: str) -> OpenCase:
         """Make the key of a new case, durably. Without a row it is an orphan, and swept."""
         # The first key of a case bears the case's own id.
         opened = OpenCase(controller_id, case_id, case_id, grant.event_id, SecretKey.generate())
-        await self._store(opened.key, _case_key(opened))
+        await self._keys.store(opened.key, _case_key(opened))
         return opened
 
     async def renew(self, opened: OpenCase, blob_ids: Collection[str]) -> OpenCase:
@@ -113,8 +102,8 @@ class CaseKeys:
                     wrapped = self._keyring.rewrap_file_key(
                         opened.key, fresh.key, row.wrapped, place
                     )
-                    moved.append(_row(place, None, wrapped, fresh.key_id))
-        await self._store(fresh.key, _case_key(fresh), moved, behind=opened.key_id)
+                    moved.append(row_of(place, None, wrapped, fresh.key_id))
+        await self._keys.store(fresh.key, _case_key(fresh), moved, behind=opened.key_id)
         return fresh
 
     async def is_there(self, opened: OpenCase) -> bool:
@@ -132,23 +121,23 @@ class CaseKeys:
         case = grant.case
         place = Context(Purpose.CASE_KEY, case.controller_id, case.id, case.key_id)
         async with self._access.watching(grant, Target("case", case.id)):
-            key = await self._open(place)
+            key = await self._keys.open(place)
         return OpenCase(case.controller_id, case.id, case.key_id, grant.event_id, key)
 
     async def index_key(self, grant: Grant, controller_id: str) -> SecretKey:
         """The key of this controller's blind indexes. Raises as `open_case`."""
         place = Context(Purpose.INDEX_KEY, controller_id, object_id=controller_id)
         async with self._access.watching(grant, Target("controller", controller_id)):
-            return await self._open(place)
+            return await self._keys.open(place)
 
     async def create_upload_key(self, grant: Grant, file_id: str) -> None:
         """Make the key that seals an upload's parts; it dies with the upload."""
-        await self._store(SecretKey.generate(), self._upload(grant.case, file_id))
+        await self._keys.store(SecretKey.generate(), self._upload(grant.case, file_id))
 
     async def upload_key(self, grant: Grant, file_id: str) -> SecretKey:
         """The key of an upload in quarantine. Raises as `open_case`."""
         async with self._access.watching(grant, Target("file", file_id)):
-            return await self._open(self._upload(grant.case, file_id))
+            return await self._keys.open(self._upload(grant.case, file_id))
 
     async def drop_upload_key(self, file_id: str) -> None:
         """Delete an upload's key: what is left of its parts does not open; idempotent."""
@@ -160,7 +149,7 @@ class CaseKeys:
         place = _file_key(open_case, blob_id)
         wrapped = self._keyring.wrap_file_key(open_case.key, key, place)
         async with self._keystore.transaction() as tx:
-            await keystore.add(tx, _row(place, None, wrapped, open_case.key_id))
+            await keystore.add(tx, row_of(place, None, wrapped, open_case.key_id))
 
     async def file_key(self, open_case: OpenCase, blob_id: str) -> SecretKey:
         """The key of one stored object.
@@ -169,7 +158,7 @@ class CaseKeys:
             UnsealError: The stored key was altered, swapped or taken away.
         """
         place = _file_key(open_case, blob_id)
-        row = await self._row(place, open_case.key_id)
+        row = await self._keys.row(place, open_case.key_id)
         key = self._keyring.unwrap_file_key(open_case.key, row.wrapped, place)
         self._claim(open_case.event_id)
         return key
@@ -178,51 +167,6 @@ class CaseKeys:
         """Delete the key of one stored object; idempotent."""
         async with self._keystore.transaction() as tx:
             await keystore.remove(tx, Purpose.FILE_KEY, blob_id)
-
-    async def _store(
-        self,
-        secret: SecretKey,
-        place: Context,
-        beside: Sequence[WrappedKey] = (),
-        *,
-        behind: str | None = None,
-    ) -> None:
-        """Store a key, and other rows with it; not behind a case key that was taken away."""
-        for _ in range(TRIES):
-            async with self._keystore.reading() as connection:
-                version = await keystore.current_version(connection, place.controller_id)
-            if version is None:
-                break
-            try:
-                wrapped = await self._keyring.wrap(version, secret, place)
-                async with self._keystore.transaction() as tx:
-                    # The version's row is held before the key's, as a puncture holds them.
-                    for row in (_row(place, version, wrapped), *beside):
-                        await keystore.add(tx, row)
-                    if behind and not await keystore.hold(tx, Purpose.CASE_KEY, behind):
-                        raise UnavailableError  # and nothing was added
-            except (StaleKeyVersionError, UnknownKeyVersionError):
-                continue  # the controller's key moved on in between: wrap under the new version
-            return
-        raise UnavailableError
-
-    async def _open(self, place: Context) -> SecretKey:
-        for _ in range(TRIES):
-            row = await self._row(place)
-            if row.version is None:
-                raise UnsealError
-            try:
-                return await self._keyring.unwrap(row.version, row.wrapped, place)
-            except UnknownKeyVersionError:
-                continue  # re-wrapped in between, unless its version was altered
-        raise UnsealError
-
-    async def _row(self, place: Context, under: str = "") -> WrappedKey:
-        async with self._keystore.reading() as connection:
-            row = await keystore.get(connection, place.purpose, place.object_id, under)
-        if row is None:
-            raise UnsealError  # of a living case it was taken away
-        return row
 
     @staticmethod
     def _upload(case: Case, file_id: str) -> Context:
@@ -235,19 +179,6 @@ def _case_key(opened: OpenCase) -> Context:
 
 def _file_key(opened: OpenCase, blob_id: str) -> Context:
     return Context(Purpose.FILE_KEY, opened.controller_id, opened.id, blob_id)
-
-
-def _row(place: Context, version: int | None, wrapped: bytes, under: str = "") -> WrappedKey:
-    return WrappedKey(
-        purpose=place.purpose,
-        object_id=place.object_id,
-        controller_id=place.controller_id,
-        case_id=place.case_id or None,
-        version=version,
-        wrapped=wrapped,
-        created_at=now(),
-        under=under,
-    )
 
 
 def place_of(row: WrappedKey) -> Context:

@@ -11,11 +11,11 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import timedelta
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
-from gateway.access.policy import Action, Role
+from gateway.access.policy import Action, Relation
 from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
@@ -68,12 +68,20 @@ class CaseSight:
 class Cases:
     """What people do with cases."""
 
-    def __init__(self, main: Database, access: Access, keys: CaseKeys, patients: Patients) -> None:
-        """Rows in `main`; every act is authorised and logged by `access`."""
+    def __init__(
+        self,
+        main: Database,
+        access: Access,
+        keys: CaseKeys,
+        patients: Patients,
+        grace: timedelta,
+    ) -> None:
+        """Rows in `main`; assignments end `grace` after the completion."""
         self._main = main
         self._access = access
         self._keys = keys
         self._patients = patients
+        self._grace = grace
 
     async def create(
         self, actor: Actor, patient: Patient, notes: str, treatment: Treatment
@@ -141,13 +149,13 @@ class Cases:
             assignments=tuple(assigned),
             missing=None if case.frozen_at else missing(Treatment(case.treatment), rows),
         )
-        if grant.actor.role not in {Role.DENTIST, Role.PLANNER} or case.frozen_at is not None:
+        if grant.relation is Relation.SUPERVISOR or case.frozen_at is not None:
             return plain
         grant = replace(grant, subject=case)  # whose key sealed the rows that were read with it
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("case", case.id)):
-            seen = tuple(file_sight(opened, row, grant.actor) for row in rows)
-            return replace(_opened(plain, opened, grant.actor), files=seen)
+            seen = tuple(file_sight(opened, row, grant) for row in rows)
+            return replace(_opened(plain, opened, grant), files=seen)
 
     async def list(
         self, actor: Actor, state: str | None, before: str | None, limit: int
@@ -159,7 +167,7 @@ class Cases:
                 connection,
                 now(),
                 controller_id=actor.controller_id,
-                assigned_to=actor.id if actor.role is Role.PLANNER else None,
+                assigned_to=actor.id if grant.relation is Relation.ASSIGNED else None,
                 state=state,
                 before=before,
                 limit=limit,
@@ -211,43 +219,6 @@ class Cases:
             await self._access.outcome_in(tx, grant)
         return await self.sight(grant)
 
-    async def assign(self, actor: Actor, case_id: str, email: str, until: date | None) -> CaseSight:
-        """Give a planner access, until the end of that day (UTC) if one is given.
-
-        Raises:
-            InvalidInputError: No planner of this address, or a day in the past.
-        """
-        grant = await self._access.authorise(actor, Action.CASE_ASSIGN, case_id)
-        at = now()
-        ends_at = None if until is None else _end_of(until)
-        if ends_at is not None and ends_at <= at:
-            raise InvalidInputError(field="until", reason="take a day that is not over")
-        async with self._main.transaction() as tx:
-            planner = await accounts.find_account(tx, email.strip().lower())
-            if planner is None or planner.role != Role.PLANNER or planner.disabled_at is not None:
-                raise InvalidInputError(field="email", reason="there is no planner of this address")
-            self._locked(await cases.lock(tx, case_id), "submitted", "planning")
-            # One running assignment a planner: a new one replaces the old one and its end.
-            await cases.end_assignments(tx, case_id, at, account_id=planner.id)
-            assignment = Assignment(new_id(), case_id, planner.id, actor.id, at, ends_at)
-            await cases.assign(tx, assignment)
-            await cases.change(tx, case_id, state="planning")
-            target = Target("assignment", assignment.id)
-            await self._access.outcome_in(tx, grant, target, planner=planner.id)
-        return await self.sight(grant)
-
-    async def end_assignment(self, actor: Actor, case_id: str, assignment_id: str) -> None:
-        """Take a planner's access away, at once."""
-        grant = await self._access.authorise(
-            actor, Action.CASE_ASSIGN, case_id, target=Target("assignment", assignment_id)
-        )
-        async with self._main.transaction() as tx:
-            known = {a.id for a in await cases.assignments_of(tx, case_id)}
-            if assignment_id not in known:
-                raise NotFoundError
-            await cases.end_assignments(tx, case_id, now(), assignment_id=assignment_id)
-            await self._access.outcome_in(tx, grant, Target("assignment", assignment_id))
-
     async def complete(self, actor: Actor, case_id: str) -> CaseSight:
         """Close the planning.
 
@@ -262,7 +233,10 @@ class Cases:
                 raise WrongStateError(needed="all files checked", state="files on their way")
             if not any(row.kind == "plan" and row.state == "accepted" for row in rows):
                 raise WrongStateError(needed="an accepted plan", state="no plan")
-            await cases.change(tx, case_id, state="completed", completed_at=now())
+            at = now()
+            await cases.change(tx, case_id, state="completed", completed_at=at)
+            # What the planner needs it for is over, but for questions.
+            await cases.end_assignments(tx, case_id, at + self._grace)
             await self._access.outcome_in(tx, grant)
         return await self.sight(grant)
 
@@ -289,12 +263,12 @@ class Cases:
             case, row = await self._file(grant.case, file_id)
         if row is None:
             raise NotFoundError
-        if row.state == "receiving" or actor.role is Role.COORDINATOR:
+        if row.state == "receiving" or grant.relation is Relation.SUPERVISOR:
             return FileSight(row)
         grant = replace(grant, subject=case)
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, Target("file", file_id)):
-            return file_sight(opened, row, actor)
+            return file_sight(opened, row, grant)
 
     async def _file(self, case: Case, file_id: str) -> tuple[Case, File | None]:
         """The file, and its case as it was when the file's records were sealed so."""
@@ -320,10 +294,10 @@ class Cases:
             raise WrongStateError(needed=" / ".join(states), state=case.state)
 
 
-def file_sight(opened: OpenCase, row: File, actor: Actor) -> FileSight:
-    """One file as the actor may see it."""
+def file_sight(opened: OpenCase, row: File, grant: Grant) -> FileSight:
+    """One file as the Grant's actor may see it: its name is the practice's own."""
     verdict = row.sealed_verdict
-    name = row.sealed_name if actor.role is Role.DENTIST else None
+    name = row.sealed_name if grant.relation is Relation.OWN_PRACTICE else None
     return FileSight(
         row,
         opened.unseal(f"name/{row.id}", name).decode() if name is not None else None,
@@ -333,12 +307,12 @@ def file_sight(opened: OpenCase, row: File, actor: Actor) -> FileSight:
     )
 
 
-def _opened(sight: CaseSight, opened: OpenCase, actor: Actor) -> CaseSight:
+def _opened(sight: CaseSight, opened: OpenCase, grant: Grant) -> CaseSight:
     case = sight.case
     if case.sealed_identity is None or case.sealed_notes is None or case.sealed_brief is None:
         return sight
     brief = Brief.from_bytes(opened.unseal("brief", case.sealed_brief))
-    if actor.role is Role.PLANNER:
+    if grant.relation is not Relation.OWN_PRACTICE:
         return replace(sight, age_years=brief.age_years, notes=brief.notes)
     return replace(
         sight,
@@ -352,7 +326,3 @@ def _check(patient: Patient, notes: str) -> None:
     check_patient(patient)
     if len(notes) > NOTES_LIMIT or "\0" in notes:
         raise InvalidInputError(field="notes", reason=f"take at most {NOTES_LIMIT} characters")
-
-
-def _end_of(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=now().tzinfo)

@@ -43,7 +43,7 @@ class Reasons:
         return reason
 
 
-def check_reason(reason: str) -> None:
+def check_reason(reason: str, field: str = "reason") -> None:
     """Refuse an empty reason, and one that is a story. Raises InvalidInputError."""
     if not reason.strip() or len(reason) > REASON_LIMIT:
-        raise InvalidInputError(field="reason", reason=f"take 1 to {REASON_LIMIT} characters")
+        raise InvalidInputError(field=field, reason=f"take 1 to {REASON_LIMIT} characters")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.access.accountkeys import HOUSE
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Target
 from gateway.access.policy import Action
@@ -59,6 +60,8 @@ class Rotations:
     ) -> Sequence[Puncture]:
         """Ask for new keys of some practices, or of every one; by which punctures they get them.
 
+        With every one comes the key of the house, under which our own people's keys lie.
+
         One that is under way is not asked for twice. Neither is the rotation of all: while any is
         unfinished, a practice whose key is younger than the oldest of them is done already.
 
@@ -75,7 +78,7 @@ class Rotations:
                 practice.id
                 for practice in await accounts.list_controllers(tx)
                 if practice.closed_at is None and practice.id in current
-            }
+            } | ({HOUSE} & current.keys())
             if not there >= set(controller_ids or ()):
                 raise InvalidInputError(field="client", reason="there is no such client")
             under_way = await erasures.unfinished_punctures(tx)
@@ -108,7 +111,7 @@ class Rotations:
         async with self._keystore.reading() as connection:
             known = await keystore.all_versions(connection)
             counts = await keystore.count_by_version(connection)
-        names = {practice.id: practice.name for practice in practices}
+        names = {HOUSE: HOUSE} | {practice.id: practice.name for practice in practices}
         held = [
             HeldVersion(names[each.controller_id], each, counts.get(_place(each), 0))
             for each in known

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gateway.privacy.casekeys import CaseKeys
+from gateway.access.controllerkeys import ControllerKeys
 from gateway.privacy.patients import Patients
 from tests.gateway.ground import logged
 from tests.house import API, PATIENT, WAIT_SECONDS, House
@@ -223,14 +223,14 @@ async def test_a_key_that_comes_behind_an_erasure_is_not_stored(
 ) -> None:
     case_id = await house.dentist.new_case()
     await house.dentist.upload(case_id, OTHER)
-    store = CaseKeys._store
+    store = ControllerKeys.store
 
-    async def late(keys: CaseKeys, *arguments: Any, **more: Any) -> None:
-        monkeypatch.setattr(CaseKeys, "_store", store)
+    async def late(keys: ControllerKeys, *arguments: Any, **more: Any) -> None:
+        monkeypatch.setattr(ControllerKeys, "store", store)
         await house.dentist.erase(case_id)
         await store(keys, *arguments, **more)
 
-    monkeypatch.setattr(CaseKeys, "_store", late)
+    monkeypatch.setattr(ControllerKeys, "store", late)
     answer = await house.dentist.ask("PUT", f"{API}/cases/{case_id}/patient", json=RIGHT)
 
     assert answer.status in {409, 503}

@@ -9,17 +9,22 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
 
+import pyotp
 import pytest
 from sqlalchemy import select, text
 
+from gateway.access.policy import PRACTICE_ROLES
 from storage.blobs import Area
 from storage.schema import events, wrapped_keys
-from tests.house import API, PASSWORD, Answer, House, Person
+from tests.house import API, PASSWORD, Answer, House, Person, keep_confidential
+from tests.leaks import planted
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 """For what no database could change: one kind is enough."""
 
 PATIENCE_SECONDS = 60.0
+RECOVERY_CODES: dict[str, list[str]] = {}
+"""Unused recovery codes of those who signed in, by e-mail address."""
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 
 
@@ -55,14 +60,32 @@ class Browser:
     csrf: str = field(default="", repr=False)
 
     async def sign_in(self, email: str, password: str = PASSWORD, **headers: str) -> Answer:
-        """Sign in, and keep the cookie and the token."""
+        """Sign in, and keep the cookie and the token.
+
+        Who must have a second factor sets one up the first time, and later gives its recovery
+        codes: a one-time code counts once in 30 seconds.
+        """
         answer = await self.ask(
             "POST", f"{API}/session", headers=headers, json={"email": email, "password": password}
         )
-        if answer.status == 200:
-            morsel = next(iter(SimpleCookie(answer.headers["Set-Cookie"]).values()))
-            self.cookie, self.csrf = f"{morsel.key}={morsel.value}", answer.json()["csrf_token"]
+        if answer.status == 202:
+            code = {"ticket": answer.json()["ticket"], "code": RECOVERY_CODES[email].pop()}
+            answer = await self.ask("POST", f"{API}/session/factor", headers=headers, json=code)
+        if answer.status == 200 and answer.json()["restricted"] == "second_factor":
+            await self.enrol(email)
         return answer
+
+    async def enrol(self, email: str) -> str:
+        """Set up one-time codes; their secret, in base32."""
+        begun = await self.ask("POST", f"{API}/account/factors", json={"name": "phone"})
+        assert begun.status == 201, begun.text
+        secret = planted("the secret of one-time codes", begun.json()["secret"])
+        path = f"{API}/account/factors/{begun.json()['id']}/activation"
+        done = await self.ask("POST", path, json={"code": pyotp.TOTP(secret).now()})
+        assert done.status == 200, done.text
+        codes = done.json()["recovery_codes"]
+        RECOVERY_CODES[email] = [planted("a recovery code", code) for code in codes]
+        return secret
 
     async def ask(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
@@ -71,18 +94,28 @@ class Browser:
         sent = {"Cookie": self.cookie, "X-CSRF-Token": self.csrf, **self.headers, **(headers or {})}
         stranger = Person(self.house.session, self.url)
         present = {name: value for name, value in sent.items() if value}
-        return await stranger.ask(method, path, headers=present, **more)
+        answer = await stranger.ask(method, path, headers=present, **more)
+        if answer.status == 200 and path.startswith(f"{API}/session"):
+            self._keep(answer)
+        return answer
+
+    def _keep(self, answer: Answer) -> None:
+        """Keep the cookie and the token of a session that begins or is renewed."""
+        if "Set-Cookie" in answer.headers:
+            morsel = next(iter(SimpleCookie(answer.headers["Set-Cookie"]).values()))
+            self.cookie, self.csrf = f"{morsel.key}={morsel.value}", answer.json()["csrf_token"]
 
 
 async def employee(house: House, role: str = "dentist") -> str:
     """The e-mail address of somebody new with the password PASSWORD."""
     email = f"{role}-with-password@people.invalid"
-    await house.rooms.accounts.add_account(
+    account = await house.rooms.accounts.add_account(
         email=email,
         role=role,
-        controller_id=house.practice.id if role == "dentist" else None,
+        controller_id=house.practice.id if role in PRACTICE_ROLES else None,
         password=PASSWORD,
     )
+    await keep_confidential(house.rooms, account.id)
     return email
 
 

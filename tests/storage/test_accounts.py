@@ -1,4 +1,4 @@
-"""Accounts, sessions and tokens as rows; on both databases."""
+"""Accounts and sessions as rows; on both databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from storage import accounts
-from storage.accounts import Account, Session, Token
+from storage.accounts import Account, Session
 from storage.database import Database
 from tests.storage.first_rows import HOUR, NOW, Practice, new_id, practice
 
@@ -17,7 +17,19 @@ async def north(database: Database) -> Practice:
 
 
 def session_of(north: Practice, digest: bytes, hours: float = 12) -> Session:
-    return Session(digest, north.account_id, NOW, NOW, NOW, NOW + hours * HOUR)
+    return Session(
+        secret_hash=digest,
+        id=new_id("session"),
+        account_id=north.account_id,
+        device="Firefox on Windows",
+        address="192.0.2.1",
+        proofs="password totp",
+        restricted=None,
+        created_at=NOW,
+        seen_at=NOW,
+        confirmed_at=NOW,
+        expires_at=NOW + hours * HOUR,
+    )
 
 
 async def test_an_address_belongs_to_one_account(north: Practice) -> None:
@@ -43,17 +55,19 @@ async def test_an_account_is_found_by_address_and_by_id(north: Practice) -> None
 
 async def test_a_session_lives_until_it_is_ended(north: Practice) -> None:
     async with north.database.transaction() as tx:
+        other = session_of(north, b"b")
         await accounts.add_session(tx, session_of(north, b"a"))
-        await accounts.add_session(tx, session_of(north, b"b"))
+        await accounts.add_session(tx, other)
         await accounts.touch_session(tx, b"a", NOW + HOUR)
-        await accounts.confirm_session(tx, b"a", NOW + 2 * HOUR)
-        found = await accounts.find_session(tx, b"a")
+        assert await accounts.confirm_session(tx, b"a", b"c", NOW + 2 * HOUR)
+        assert not await accounts.confirm_session(tx, b"a", b"d", NOW + 3 * HOUR)
+        found = await accounts.find_session(tx, b"c")
         assert found is not None
-        assert (found.seen_at, found.confirmed_at) == (NOW + HOUR, NOW + 2 * HOUR)
+        assert (found.seen_at, found.confirmed_at) == (NOW + 2 * HOUR, NOW + 2 * HOUR)
         for _ in range(2):
-            await accounts.end_session(tx, b"a")
-        assert await accounts.find_session(tx, b"a") is None
-        assert await accounts.find_session(tx, b"b") == session_of(north, b"b")
+            await accounts.end_session(tx, b"c")
+        assert await accounts.find_session(tx, b"c") is None
+        assert await accounts.find_session(tx, b"b") == other
 
 
 async def test_only_sessions_past_their_end_are_deleted(north: Practice) -> None:
@@ -77,20 +91,8 @@ async def test_who_is_disabled_loses_every_session_and_the_first_time_counts(
         assert await accounts.find_session(tx, b"a") is None
 
 
-async def test_tokens_are_revoked_once(north: Practice) -> None:
-    async with north.database.transaction() as tx:
-        for digest in (b"a", b"b"):
-            await accounts.add_token(tx, Token(new_id("token"), digest, north.account_id, NOW))
-        assert await accounts.revoke_tokens(tx, north.account_id, NOW + HOUR) == 2
-        assert await accounts.revoke_tokens(tx, north.account_id, NOW + 2 * HOUR) == 0
-        token = await accounts.find_token(tx, b"a")
-        assert token is not None
-        assert token.revoked_at == NOW + HOUR
-        assert await accounts.find_token(tx, b"c") is None
-
-
-def test_secrets_are_silent_when_printed() -> None:
-    session = Session(b"digest", "account", NOW, NOW, NOW, NOW)
+def test_secrets_are_silent_when_printed(north: Practice) -> None:
+    session = session_of(north, b"digest")
     account = Account("id", "email", "dentist", None, NOW, password_hash="$argon2id$x")
 
     assert "digest" not in repr(session)

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    insert,
+    select,
+)
 
 from storage.database import Database, Room
 from storage.dump import LEFT_OUT, METADATA, decoded, dump, encoded, load, read_head, tables
@@ -21,6 +31,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 VALUES: dict[type, st.SearchStrategy[Any]] = {
     Text: TEXT,
+    Boolean: st.booleans(),
     Integer: st.integers(-(2**31), 2**31 - 1),
     BigInteger: st.integers(-(2**63), 2**63 - 1),
     LargeBinary: st.binary(max_size=100),
@@ -57,7 +68,14 @@ async def given_back(lines: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield line
 
 
-EMPTY: dict[type, Any] = {Text: "", Integer: 0, BigInteger: 0, LargeBinary: b"", Instant: NOW}
+EMPTY: dict[type, Any] = {
+    Text: "",
+    Boolean: False,
+    Integer: 0,
+    BigInteger: 0,
+    LargeBinary: b"",
+    Instant: NOW,
+}
 
 
 def row_of(table: Table, **values: object) -> dict[str, object]:

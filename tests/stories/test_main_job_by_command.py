@@ -85,10 +85,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     begun = answer(operator, "init", "--data", data)
     assert set(begun) == {"data", "log_public_key", "recovery_words"}
     client = answer(operator, "client", "add", "Practice North", "--email", "m@north.invalid")["id"]
-    people = {"dentist": ["--client", client], "coordinator": [], "planner": [], "other": []}
+    house = ("coordinator", "planner", "other", "officer")
+    people: dict[str, tuple[Any, ...]] = dict.fromkeys(("dentist", *house), ())
+    people["dentist"] = ("--client", client)
     tokens = {}
     for name, options in people.items():
-        role = "planner" if name == "other" else name
+        role = {"other": "planner", "officer": "privacy_officer"}.get(name, name)
         email = f"{name}@story.invalid"
         added = answer(
             *(operator, "user", "add", email, "--role", role, "--password-stdin", *options),
@@ -102,11 +104,32 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         try:
             assert process.stdout is not None
             listening = json.loads(process.stdout.readline())["listening"]
-            yield Machine(data, state, listening, tokens)
+            machine = Machine(data, state, listening, tokens)
+            for person in house:
+                assert machine.run(person, "confidentiality")["until"] is None
+                assert machine.run(person, "confidentiality", "--confirm")["until"] is not None
+            yield machine
         finally:
             process.terminate()
             process.communicate(timeout=SECONDS)
     assert process.returncode == 0
+
+
+def check_restriction_and_emergency(machine: Machine, case_id: str) -> None:
+    machine.run("dentist", "case", "restrict", case_id, "--reason", "whose scan is it?")
+    assert machine.run("planner", "case", "show", case_id, code=1)["code"] == "not_found"
+    machine.run("dentist", "case", "release", case_id, "--reason", "it is right")
+    declared = machine.run(
+        *("other", "emergency", "declare", case_id, "--reason", "planner ill", "--minutes", 5)
+    )
+    assert machine.run("other", "case", "show", case_id)["patient"] is None
+    assert [one["id"] for one in machine.run("dentist", "emergency", "list")] == [declared["id"]]
+    reviewed = machine.run(
+        *("officer", "emergency", "review", declared["id"]),
+        *("--verdict", "justified", "--words", "as the rota says"),
+    )
+    assert reviewed["verdict"] == "justified"
+    assert machine.run("other", "case", "show", case_id, code=1)["code"] == "not_found"
 
 
 def test_a_case_comes_in_a_planner_takes_it_out_and_the_client_erases_it(
@@ -145,13 +168,19 @@ def test_a_case_comes_in_a_planner_takes_it_out_and_the_client_erases_it(
     assert Path(taken[0]["path"]).read_bytes() == canonical(read(upper, Limits()))
     assert machine.run("other", "case", "show", case_id, code=1)["code"] == "not_found"
     (plan,) = machine.run("planner", "upload", case_id, tmp_path / "plan.pdf", "--kind", "plan")
+    given = machine.run("planner", "case", "hand-over", case_id, "other@story.invalid")
+    assert given["ends_at"].startswith("2099-12-31")
+    machine.run("other", "case", "hand-over", case_id, "planner@story.invalid")
+    check_restriction_and_emergency(machine, case_id)
     machine.run("planner", "case", "complete", case_id)
     (came,) = machine.run("dentist", "download", case_id, plan["id"], "--to", tmp_path / "back")
     assert Path(came["path"]).read_bytes() == b"%PDF-1.7 a plan"
 
     events = machine.run("dentist", "log", "show", case_id)
     refused = [event for event in events if event["stage"] == "refused"]
-    assert [event["actor"]["email"] for event in refused] == ["other@story.invalid"]
+    assert [event["actor"]["email"].partition("@")[0] for event in refused] == [
+        *("other", "planner", "other")  # not assigned; restricted; the emergency was over
+    ]
 
     certificate = machine.run(
         "dentist", "erase", case_id, "--reason", "asked for", "--confirm", case_id

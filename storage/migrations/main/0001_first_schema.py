@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one statement a table
 
     op.create_table(
         "checkpoints",
@@ -36,9 +36,12 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("erasure_delay_hours", sa.Integer(), nullable=False),
         sa.Column("erasure_second_from", sa.Integer(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("second_factor_required", sa.Boolean(), nullable=False),
         sa.Column("closed_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_controllers")),
     )
@@ -91,6 +94,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
     )
     op.create_table(
+        "spent_tokens",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_tokens")),
+    )
+    op.create_table(
+        "throttles",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("first_at", Instant(), nullable=False),
+        sa.Column("last_at", Instant(), nullable=False),
+        sa.Column("until", Instant(), nullable=False),
+        sa.Column("network", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_throttles")),
+    )
+    with op.batch_alter_table("throttles", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_throttles_network"), ["network"], unique=False)
+
+    op.create_table(
         "tiles",
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
@@ -101,10 +123,16 @@ def upgrade() -> None:
         "accounts",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("controller_id", sa.Text(), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("disabled_at", Instant(), nullable=True),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.Column("confidential_at", Instant(), nullable=True),
+        sa.Column("confidential_version", sa.Integer(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["controller_id"], ["controllers.id"], name=op.f("fk_accounts_controller_id")
@@ -124,9 +152,6 @@ def upgrade() -> None:
         sa.Column("key_backups", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("finished_at", Instant(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["controller_id"], ["controllers.id"], name=op.f("fk_punctures_controller_id")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_punctures")),
     )
     op.create_table(
@@ -152,6 +177,7 @@ def upgrade() -> None:
         sa.Column("submitted_at", Instant(), nullable=True),
         sa.Column("completed_at", Instant(), nullable=True),
         sa.Column("frozen_at", Instant(), nullable=True),
+        sa.Column("restricted_at", Instant(), nullable=True),
         sa.Column("sealed_identity", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_notes", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_brief", sa.LargeBinary(), nullable=True),
@@ -173,9 +199,132 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_cases_pseudonym"), ["pseudonym"], unique=False)
 
     op.create_table(
-        "sessions",
+        "devices",
         sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("seen_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_devices_account_id")
+        ),
+        sa.PrimaryKeyConstraint("secret_hash", "account_id", name=op.f("pk_devices")),
+    )
+    op.create_table(
+        "factors",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=True),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sign_count", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("activated_at", Instant(), nullable=True),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_factors_account_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factors")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_factors_credential_id")),
+    )
+    with op.batch_alter_table("factors", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_factors_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "factor_recoveries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", Instant(), nullable=False),
+        sa.Column("agreed_by", sa.Text(), nullable=True),
+        sa.Column("due_at", Instant(), nullable=True),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_factor_recoveries_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["agreed_by"], ["accounts.id"], name=op.f("fk_factor_recoveries_agreed_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["asked_by"], ["accounts.id"], name=op.f("fk_factor_recoveries_asked_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor_recoveries")),
+    )
+    with op.batch_alter_table("factor_recoveries", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_factor_recoveries_account_id"), ["account_id"], unique=False
+        )
+
+    op.create_table(
+        "identities",
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_identities_account_id")
+        ),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identities")),
+        sa.UniqueConstraint("issuer", "account_id", name=op.f("uq_identities_issuer")),
+    )
+    op.create_table(
+        "links",
+        sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_links_account_id")),
+        sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_links")),
+    )
+    with op.batch_alter_table("links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_links_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=True),
+        sa.Column("controller_id", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_notices_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["controller_id"], ["controllers.id"], name=op.f("fk_notices_controller_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
+        "recovery_codes",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_recovery_codes_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "code_hash", name=op.f("pk_recovery_codes")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("proofs", sa.Text(), nullable=False),
+        sa.Column("restricted", sa.Text(), nullable=True),
+        sa.Column("provider_session", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("seen_at", Instant(), nullable=False),
         sa.Column("confirmed_at", Instant(), nullable=False),
@@ -184,6 +333,24 @@ def upgrade() -> None:
             ["account_id"], ["accounts.id"], name=op.f("fk_sessions_account_id")
         ),
         sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("id", name=op.f("uq_sessions_id")),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "sign_ins",
+        sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True),
+        sa.Column("provider_session", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_sign_ins_account_id")
+        ),
+        sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_sign_ins")),
     )
     op.create_table(
         "subject_index",
@@ -206,8 +373,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=True),
+        sa.Column("used_at", Instant(), nullable=True),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_tokens_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
@@ -233,6 +403,38 @@ def upgrade() -> None:
     with op.batch_alter_table("assignments", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_assignments_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_assignments_case_id"), ["case_id"], unique=False)
+
+    op.create_table(
+        "emergencies",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("starts_at", Instant(), nullable=False),
+        sa.Column("ends_at", Instant(), nullable=False),
+        sa.Column("review_due_at", Instant(), nullable=False),
+        sa.Column("reviewed_by", sa.Text(), nullable=True),
+        sa.Column("reviewed_at", Instant(), nullable=True),
+        sa.Column("verdict", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_emergencies_account_id")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_emergencies_case_id")),
+        sa.ForeignKeyConstraint(
+            ["controller_id"], ["controllers.id"], name=op.f("fk_emergencies_controller_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reviewed_by"], ["accounts.id"], name=op.f("fk_emergencies_reviewed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_emergencies")),
+    )
+    with op.batch_alter_table("emergencies", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_emergencies_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_emergencies_controller_id"), ["controller_id"], unique=False
+        )
 
     op.create_table(
         "erasures",
@@ -269,6 +471,10 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_erasures_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_erasures_request_id"), ["request_id"], unique=False)
 
+    _files()
+
+
+def _files() -> None:
     op.create_table(
         "files",
         sa.Column("id", sa.Text(), nullable=False),
@@ -327,3 +533,73 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["file_id"], ["files.id"], name=op.f("fk_thumbnails_file_id")),
         sa.PrimaryKeyConstraint("file_id", name=op.f("pk_thumbnails")),
     )
+
+    _watch()
+
+
+def _watch() -> None:
+    op.create_table(
+        "watch_position",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("following", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_watch_position")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=True),
+        sa.Column("controller_id", sa.Text(), nullable=True),
+        sa.Column("case_id", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("first_index", sa.BigInteger(), nullable=False),
+        sa.Column("last_index", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("raised_at", Instant(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("assigned_to", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["assigned_to"], ["accounts.id"], name=op.f("fk_alerts_assigned_to")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("rule", "key", name=op.f("uq_alerts_rule_key")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alerts_state_id"), ["state", "id"], unique=False)
+
+    op.create_table(
+        "alert_notes",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_alert_notes_alert_id")),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_alert_notes_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_notes")),
+    )
+    with op.batch_alter_table("alert_notes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_notes_alert_id"), ["alert_id"], unique=False)
+
+    op.create_table(
+        "misuse_reports",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_misuse_reports_by")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_misuse_reports_case_id")),
+        sa.ForeignKeyConstraint(
+            ["controller_id"], ["controllers.id"], name=op.f("fk_misuse_reports_controller_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_misuse_reports")),
+    )
+    with op.batch_alter_table("misuse_reports", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_misuse_reports_case_id"), ["case_id"], unique=False)

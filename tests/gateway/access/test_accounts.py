@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.access.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, Passwords
+from gateway.access.passwords import Passwords
 from gateway.access.policy import Role
-from gateway.errors import InvalidInputError
+from gateway.access.strength import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from gateway.errors import InvalidInputError, WeakPasswordError
 from gateway.ids import hash_secret, new_id, new_secret
 from tests.gateway.ground import SQLITE, Browser, logged, refused
 from tests.house import API, PASSWORD, House
@@ -97,7 +98,7 @@ async def test_a_password_is_kept_as_argon2id_and_checked_by_it() -> None:
 
 @pytest.mark.parametrize("length", [0, MINIMUM_LENGTH - 1, MAXIMUM_LENGTH + 1])
 async def test_a_password_has_a_length(length: int) -> None:
-    with pytest.raises(InvalidInputError) as caught:
+    with pytest.raises(WeakPasswordError) as caught:
         await Passwords().hash("x" * length)
 
     assert caught.value.field == "password"

@@ -30,5 +30,8 @@ def test_every_field_of_a_record_is_explained() -> None:
 def test_every_kind_of_ground_is_explained() -> None:
     kinds = {name.partition(":")[0] for name in GROUNDS}
 
-    assert kinds == {"own_practice", "assignment", "own_assignments", "role", "none"}
+    assert kinds == {
+        *("own_practice", "assignment", "own_assignments", "role", "none"),
+        *("own_account", "emergency", "supervisor"),
+    }
     assert Role.DENTIST in {role for role, _ in POLICY[Action.LOG_VIEW].who}

@@ -8,6 +8,7 @@ from gateway.access.actors import Actor, operator
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Role
 from gateway.access.second import Credentials, SecondPerson
+from gateway.access.throttle import Throttle
 from gateway.errors import InvalidInputError, LoginFailedError
 from tests.gateway.ground import SQLITE, change, employee, logged
 from tests.house import PASSWORD, House
@@ -84,7 +85,9 @@ async def test_without_a_second_person_nothing_happens_unless_the_setting_says_s
     assert caught.value.field == "second"
 
     access = house.rooms.services.access
-    alone = SecondPerson(house.rooms.main, access, Passwords(), needed=False)
+    alone = SecondPerson(
+        house.rooms.main, access, Passwords(), Throttle(house.rooms.main, access), needed=False
+    )
     assert await alone.agree(operator(), Action.ORPHANS_SWEEP, None, OFFICER) is None
     with pytest.raises(LoginFailedError):
         await alone.agree(

@@ -95,15 +95,23 @@ def test_a_person_says_what_a_file_shows(kluis: Kluis, stand_in: StandIn) -> Non
     assert "scan 1 (upper jaw)" in kluis("case", "show", CASE).out
 
 
-@pytest.mark.parametrize(("until", "sent"), [([], None), (["--until", "2026-12-31"], "2026-12-31")])
-def test_a_planner_is_assigned_for_good_or_until_a_day(
-    until: list[str], sent: str | None, kluis: Kluis, stand_in: StandIn
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("", (None, None)),
+        ("--until 2026-12-31", (None, "2026-12-31")),
+        ("--from 2026-12-01 --until 2026-12-31", ("2026-12-01", "2026-12-31")),
+    ],
+)
+def test_a_planner_is_assigned_for_good_or_from_and_until_a_day(
+    given: str, sent: tuple[str | None, str | None], kluis: Kluis, stand_in: StandIn
 ) -> None:
-    ran = kluis("case", "assign", CASE, "planner@lab.example", *until, "--json")
+    ran = kluis("case", "assign", CASE, "planner@lab.example", *given.split(), "--json")
 
     assert ran.code == 0
     assert ran.answer["id"] == CASE
-    assert stand_in.bodies == [{"email": "planner@lab.example", "until": sent}]
+    body = {"email": "planner@lab.example", **dict(zip(("from", "until"), sent, strict=True))}
+    assert stand_in.bodies == [body]
 
 
 @pytest.mark.parametrize(

@@ -370,3 +370,19 @@ def _read_until(running: subprocess.Popen[bytes], question: bytes, shown: bytes)
         assert byte, f"asked: {shown.decode()}"
         shown += byte
     return shown
+
+
+def test_who_is_invited_without_a_mail_server_is_there_and_the_operator_is_told(
+    kluis: Kluis, data: Path
+) -> None:
+    client = kluis("client", "add", "Zuid", "--email", "m@zuid.example", "--data", data, "--json")
+    person = ("--role", "practice_manager", "--client", client.answer["id"])
+
+    ran = kluis("user", "add", "m@zuid.example", *person, "--invite", "--data", data, "--json")
+
+    assert ran.code == 0
+    assert ran.answer["mailed"] is False
+    users = kluis("user", "list", "--data", data, "--json").answer
+    assert ran.answer["id"] in {user["id"] for user in users}
+    both = ("--invite", "--password-stdin")
+    assert kluis("user", "add", "n@zuid.example", *person, *both, "--data", data).code == 2

@@ -172,6 +172,14 @@ def test_the_user_is_named_with_role_and_ground() -> None:
     assert user["purposeOfUse"] == [{"text": "assignment:assignment-7"}]
 
 
+def test_an_emergency_is_marked_by_the_code_that_every_reader_knows() -> None:
+    resource = audit_event(entry(1, ground="emergency:emergency-7"), SPACE)
+    (purpose,) = resource["agent"][2]["purposeOfUse"]
+
+    assert AuditEvent.model_validate(resource)
+    assert (purpose["coding"][0]["code"], purpose["text"]) == ("BTG", "emergency:emergency-7")
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_the_bundle_is_valid_however_many_events_it_has(count: int) -> None:
     made = [entry(number, detail={"note": ""}) for number in range(1, count + 1)]

@@ -32,7 +32,7 @@ async def orphan_key(house: House, purpose: Purpose) -> str:
     object_id, keys = new_id(), house.rooms.inspector._keys
     case_id = object_id if purpose is Purpose.CASE_KEY else new_id()
     place = Context(purpose, house.practice.id, case_id, object_id)
-    await keys._store(SecretKey.generate(), place)
+    await keys._keys.store(SecretKey.generate(), place)
     return f"{purpose} {object_id}"
 
 

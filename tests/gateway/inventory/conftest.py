@@ -24,6 +24,8 @@ class Ids:
     """What is in the house."""
 
     practice: str
+    dentist: str
+    factor: str
     case: str
     file: str
     blob: str
@@ -62,6 +64,7 @@ async def _furnish(run: Path) -> Ids:
     await set_up(run)
     async with rooms_of(run) as rooms:
         dentist = await add_dentist(rooms)
+        factor = await rooms.services.factors.enrol(dentist, "phone")
         victim = Victim(rooms, dentist, {}, lambda **_: None)
         full, draft, erased = [await victim.new_case() for _ in range(3)]
         for case_id in (full, erased):
@@ -79,6 +82,8 @@ async def _furnish(run: Path) -> Ids:
             _, part = await files.parts_of(connection, upload.id)
     return Ids(
         practice=dentist.controller_id or "",
+        dentist=dentist.id,
+        factor=factor.id,
         case=full,
         file=file.id,
         blob=file.blob_id or "",

@@ -33,8 +33,9 @@ async def test_a_healthy_house_is_explained_whole(kept: Kept) -> None:
     assert [tally.faults for tally in found.values() if tally.faults] == []
     assert {name: tally.seen for name, tally in found.items() if name != "access log"} == {
         "practices": 1,
+        "accounts with codes": 1,
         "cases": 3,
-        "wrapped keys": 5,
+        "wrapped keys": 6,
         "blobs in vault": 1,
         "blobs in quarantine": 2,
         "erasures": 1,
@@ -236,7 +237,22 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
             ("index-key {practice}", "the key does not open under version 2"),
             ("case-key {case}", "the key does not open under version 2"),
             ("case-key {draft}", "the key does not open under version 2"),
+            ("account-key {dentist}", "the key does not open under version 2"),
         },
+    ),
+    "account key gone": (
+        lambda k: k.keys("DELETE FROM wrapped_keys WHERE purpose = 'account-key'"),
+        {("account-key {dentist}", "the key is not there")},
+    ),
+    "secret of one-time codes altered": (
+        lambda k: k.main("UPDATE factors SET sealed_secret = zeroblob(76)"),
+        {("factor {factor}", "its secret does not open")},
+    ),
+    "key of an account that there is not": (
+        lambda k: k.keys(
+            "UPDATE wrapped_keys SET object_id = :e WHERE purpose = 'account-key'", e=k.ids.erased
+        ),
+        {("account-key {dentist}", "the key is not there")},
     ),
     "destroyed version is back": (
         lambda k: k.keys("UPDATE controller_versions SET state = 'destroyed' WHERE version = 2"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.access.accountkeys import HOUSE
 from gateway.access.actors import operator
 from gateway.errors import InvalidInputError
 from gateway.ids import new_id, now
@@ -14,7 +15,7 @@ from gateway.privacy.casekeys import place_of
 from keys.errors import UnknownKeyVersionError
 from storage import accounts, erasures, keystore, nodes
 from storage.erasures import Puncture
-from tests.gateway.ground import SQLITE, logged, until
+from tests.gateway.ground import SQLITE, logged, signed_in, until
 from tests.house import API, PATIENT, SCAN, House
 
 
@@ -198,3 +199,21 @@ async def test_a_practice_that_was_closed_gets_no_new_key(house: House) -> None:
     assert caught.value.field == "client"
     punctures = await rotate(house)
     assert [each.controller_id for each in punctures] == [house.practice.id]
+
+
+async def test_a_rotation_of_all_moves_the_keys_of_people_and_their_codes_go_on(
+    house: House,
+) -> None:
+    ours, theirs = await signed_in(house, "planner"), await signed_in(house)
+    await theirs.enrol("dentist-with-password@people.invalid")
+
+    await rotate(house)
+
+    assert await states(house, HOUSE) == [(1, "destroyed"), (2, "current")]
+    assert await states(house, house.practice.id) == [(1, "destroyed"), (2, "current")]
+    tallies = {tally.name: tally for tally in await house.rooms.inventory.take(lambda _: None)}
+    assert tallies["accounts with codes"].seen == 2
+    assert [tally.faults for tally in tallies.values() if tally.faults] == []
+    for browser in (ours, theirs):
+        fresh = await browser.ask("POST", f"{API}/account/factors", json={"name": "second"})
+        assert fresh.status == 201

@@ -1,109 +1,10 @@
-"""The tables, in two databases: the main one and the keystore.
-
-The keystore is a database of its own so that it is backed up apart (docs/design.md, Erasure).
-Columns named `sealed_*` hold ciphertext; `wrapped` holds a wrapped key. Both are opaque here.
-Times are UTC, stored as whole microseconds since 1970 so that SQLite and PostgreSQL agree.
-"""
+"""Cases and their files, erasures, the access log, and the processes that serve."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-)
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(at: datetime) -> int:
-    """An aware datetime as columns keep it."""
-    return (at - EPOCH) // timedelta(microseconds=1)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime kept as microseconds since 1970."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Refuse naive datetimes: a guess of the zone would corrupt a deadline."""
-        if value is None:
-            return None
-        return microseconds(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Whole microseconds back to an aware datetime."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
-
-
-main = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-keystore = MetaData(naming_convention=main.naming_convention)
-
-
-controllers = Table(
-    "controllers",
-    main,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("email", Text, nullable=False),
-    Column("erasure_delay_hours", Integer, nullable=False),
-    Column("erasure_second_from", Integer, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("closed_at", Instant),
-)
-
-accounts = Table(
-    "accounts",
-    main,
-    Column("id", Text, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),
-    Column("role", Text, nullable=False),
-    Column("controller_id", ForeignKey("controllers.id")),
-    Column("password_hash", Text),
-    Column("disabled_at", Instant),
-    Column("created_at", Instant, nullable=False),
-)
-
-sessions = Table(
-    "sessions",
-    main,
-    Column("secret_hash", LargeBinary, primary_key=True),
-    Column("account_id", ForeignKey("accounts.id"), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("seen_at", Instant, nullable=False),
-    Column("confirmed_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-)
-
-tokens = Table(
-    "tokens",
-    main,
-    Column("id", Text, primary_key=True),
-    Column("secret_hash", LargeBinary, nullable=False, unique=True),
-    Column("account_id", ForeignKey("accounts.id"), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant),
-    Column("revoked_at", Instant),
-)
+from storage.schema.columns import Instant, main
 
 subjects = Table(
     "subjects",
@@ -137,6 +38,7 @@ cases = Table(
     Column("submitted_at", Instant),
     Column("completed_at", Instant),
     Column("frozen_at", Instant),
+    Column("restricted_at", Instant),
     Column("sealed_identity", LargeBinary),
     Column("sealed_notes", LargeBinary),
     Column("sealed_brief", LargeBinary),
@@ -155,6 +57,25 @@ assignments = Table(
     Column("ends_at", Instant),
     Index(None, "case_id"),
     Index(None, "account_id"),
+)
+
+emergencies = Table(
+    "emergencies",
+    main,
+    Column("id", Text, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("controller_id", ForeignKey("controllers.id"), nullable=False),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("review_due_at", Instant, nullable=False),
+    Column("reviewed_by", ForeignKey("accounts.id")),
+    Column("reviewed_at", Instant),
+    Column("verdict", Text),
+    Column("words", Text),
+    Index(None, "case_id"),
+    Index(None, "controller_id"),
 )
 
 files = Table(
@@ -214,7 +135,8 @@ punctures = Table(
     "punctures",
     main,
     Column("id", Text, primary_key=True),
-    Column("controller_id", ForeignKey("controllers.id"), nullable=False),
+    # Of a practice; or of the key that is no practice's (gateway/access/accountkeys.py).
+    Column("controller_id", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("old_version", Integer, nullable=False),
     Column("new_version", Integer, nullable=False),
@@ -323,39 +245,4 @@ drops = Table(
     Column("node_id", Text, primary_key=True),
     Column("controller_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True),
-)
-
-controller_versions = Table(
-    "controller_versions",
-    keystore,
-    Column("controller_id", Text, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("state", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("destroyed_at", Instant),
-)
-
-wrapped_keys = Table(
-    "wrapped_keys",
-    keystore,
-    Column("purpose", Text, primary_key=True),
-    Column("object_id", Text, primary_key=True),
-    # The case key that wraps a file key; "" where a version of the controller's key does.
-    Column("under", Text, primary_key=True),
-    Column("controller_id", Text, nullable=False),
-    Column("case_id", Text),
-    Column("version", Integer),
-    Column("wrapped", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Index(None, "controller_id", "version"),
-    Index(None, "case_id"),
-)
-
-erasure_ledger = Table(
-    "erasure_ledger",
-    keystore,
-    Column("case_id", Text, primary_key=True),
-    Column("controller_id", Text, nullable=False),
-    Column("erased_at", Instant, nullable=False),
-    Column("certificate_sha256", LargeBinary, nullable=False),
 )

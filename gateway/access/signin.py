@@ -1,0 +1,263 @@
+"""Signing in: what somebody proves, one proof after the other, until a session opens.
+
+There is one function that opens a session, whatever the way in: `SignIn.complete`. A password or
+a sign-on provider's word leads to `proceed`, which asks for the second factor of whoever has one.
+Who must have one and has none gets a session that is restricted to enrolling it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.access.actors import Actor
+from gateway.access.codes import Codes, must_have_factor
+from gateway.access.grants import Access
+from gateway.access.passwords import Passwords
+from gateway.access.policy import Action
+from gateway.access.proofs import Place, Proof, is_strong
+from gateway.access.sessions import SignedIn, as_account, csrf_token
+from gateway.access.throttle import CODE, Door, Throttle, doors
+from gateway.errors import CodeRefusedError, LoginFailedError
+from gateway.ids import hash_secret, new_id, new_secret, now
+from gateway.settings import Settings
+from storage import accounts, factors, signins, throttles
+from storage.accounts import Account, Session
+from storage.database import Database
+from storage.signins import PendingSignIn
+
+TICKET_LIFETIME = timedelta(minutes=5)
+TRIES = 5  # of one ticket
+
+SECOND_FACTOR = "second_factor"
+"""What a restricted session lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A sign-in that waits for more. The ticket exists here and with who signs in."""
+
+    ticket: str = field(repr=False)
+    methods: tuple[Proof, ...]
+    expires_at: datetime
+
+
+class SignIn:
+    """From proofs to sessions."""
+
+    def __init__(
+        self,
+        main: Database,
+        access: Access,
+        passwords: Passwords,
+        codes: Codes,
+        throttle: Throttle,
+        settings: Settings,
+    ) -> None:
+        """Sessions and sign-ins under way live in `main`; their limits are settings."""
+        self._main = main
+        self._access = access
+        self._passwords = passwords
+        self._codes = codes
+        self._throttle = throttle
+        self._lifetime = timedelta(hours=settings.session_hours)
+
+    async def by_password(
+        self, visitor: Actor, email: str, password: str, place: Place
+    ) -> SignedIn | Pending:
+        """Open a session, or ask for a second factor.
+
+        Raises:
+            LoginFailedError: Unknown address, no password, wrong password or disabled account:
+                one answer, after the same work.
+            TooManyAttemptsError: Whether there is such an account or not.
+        """
+        typed = email.strip().lower()
+        async with self._main.reading() as connection:
+            account = await accounts.find_account(connection, typed)
+            known = place.cookie and await throttles.knows_device(connection, place.cookie, typed)
+        tried = doors(typed, place.address, place.cookie if known else None)
+        await self._throttle.enter(*tried)
+        right = await self._passwords.verify(account.password_hash if account else None, password)
+        if account is None or not right or account.disabled_at is not None:
+            # What was typed is not logged: it may be a password in the wrong field.
+            await self._refuse(visitor, account)
+            await self._throttle.failed(visitor, tried)
+            raise LoginFailedError
+        await self._throttle.passed(tried)
+        await self._renew_hash(account, password)
+        return await self.proceed(visitor, account, frozenset({Proof.PASSWORD}), place)
+
+    async def by_code(self, visitor: Actor, ticket: str, code: str, place: Place) -> SignedIn:
+        """Open the session of a sign-in under way, by a one-time or recovery code.
+
+        Raises:
+            CodeRefusedError: Unknown or ended ticket, or a wrong or used code: one answer.
+            TooManyAttemptsError: Too many codes of this account were wrong.
+        """
+        pending = await self.take(visitor, ticket)
+        account = await self._account(pending.account_id)
+        door = Door(CODE, pending.account_id or "")
+        await self._throttle.enter(door)
+        used = account and await self._codes.use(account, code)
+        if account is None or pending.proof is None or not used:
+            await self._refuse(visitor, account)
+            raise CodeRefusedError
+        await self._throttle.passed([door])
+        proofs = frozenset({Proof(pending.proof), used})
+        return await self.complete(
+            visitor, account, proofs, place, ticket, pending.provider_session
+        )
+
+    async def proceed(
+        self,
+        visitor: Actor,
+        account: Account,
+        proofs: frozenset[Proof],
+        place: Place,
+        provider_session: str | None = None,
+    ) -> SignedIn | Pending:
+        """Open a session, or ask for the second factor of an account that has one.
+
+        Raises:
+            LoginFailedError: The account is disabled.
+        """
+        if is_strong(proofs) or not await self._methods(account.id):
+            return await self.complete(
+                visitor, account, proofs, place, provider_session=provider_session
+            )
+        pending = await self.begin(account.id, next(iter(proofs)), provider_session)
+        who = as_account(visitor, account)
+        await self._access.note(who, Action.SESSION_PROVE, refused=False, proofs=sorted(proofs))
+        return pending
+
+    async def complete(
+        self,
+        visitor: Actor,
+        account: Account,
+        proofs: frozenset[Proof],
+        place: Place,
+        ticket: str | None = None,
+        provider_session: str | None = None,
+    ) -> SignedIn:
+        """Open a session: the only place where one begins.
+
+        Args:
+            visitor: Who asks, before anything is known of them.
+            account: Whose proofs these are.
+            proofs: What was proved; fewer than two where no second factor is enrolled.
+            place: Where from.
+            ticket: Of a sign-in under way, which ends together with the beginning of the session.
+            provider_session: The sign-on provider's name of its session, or None.
+
+        Raises:
+            LoginFailedError: The account is disabled, or has a factor that was not asked for.
+            CodeRefusedError: Somebody else has used the ticket meanwhile.
+        """
+        strong = is_strong(proofs)
+        if account.disabled_at is not None or not (strong or not await self._methods(account.id)):
+            await self._refuse(visitor, account)
+            raise LoginFailedError
+        lacks = None if strong or not await self._must(account) else SECOND_FACTOR
+        secret, at = new_secret(), now()
+        actor = replace(as_account(visitor, account), session=hash_secret(secret), restricted=lacks)
+        grant = await self._access.authorise(actor, Action.SESSION_OPEN)
+        session = Session(
+            secret_hash=hash_secret(secret),
+            id=new_id(),
+            account_id=account.id,
+            device=place.device,
+            address=place.address,
+            proofs=" ".join(sorted(proofs)),
+            restricted=lacks,
+            created_at=at,
+            seen_at=at,
+            confirmed_at=at,
+            expires_at=at + self._lifetime,
+            provider_session=provider_session,
+        )
+        async with self._main.transaction() as tx:
+            if ticket is not None and not await signins.end(tx, hash_secret(ticket)):
+                raise CodeRefusedError
+            await accounts.add_session(tx, session)
+            cookie, new_device = await _device(tx, place, account.id)
+            await self._access.outcome_in(
+                tx, grant, proofs=sorted(proofs), session=session.id, new_device=new_device
+            )
+        return SignedIn(actor, secret, csrf_token(secret), session.expires_at, cookie)
+
+    async def begin(
+        self,
+        account_id: str | None = None,
+        proof: Proof | None = None,
+        provider_session: str | None = None,
+    ) -> Pending:
+        """Keep a sign-in that waits for more."""
+        ticket, at = new_secret(), now()
+        pending = PendingSignIn(
+            secret_hash=hash_secret(ticket),
+            account_id=account_id,
+            proof=proof,
+            created_at=at,
+            expires_at=at + TICKET_LIFETIME,
+            provider_session=provider_session,
+        )
+        async with self._main.transaction() as tx:
+            await signins.add(tx, pending)
+        methods = await self._methods(account_id) if account_id else (Proof.PASSKEY,)
+        return Pending(ticket, methods, pending.expires_at)
+
+    async def take(self, visitor: Actor, ticket: str) -> PendingSignIn:
+        """Count one try of a sign-in under way.
+
+        Raises:
+            CodeRefusedError: Unknown, over, or it had all its tries.
+        """
+        async with self._main.transaction() as tx:
+            pending = await signins.take(tx, hash_secret(ticket), now(), TRIES)
+        if pending is None:
+            await self._refuse(visitor, None)
+            raise CodeRefusedError
+        return pending
+
+    async def _renew_hash(self, account: Account, password: str) -> None:
+        """Hash the password anew where its hash is of old parameters; not over a newer one."""
+        known = account.password_hash or ""
+        if (fresh := await self._passwords.renewed(known, password)) is not None:
+            async with self._main.transaction() as tx:
+                await accounts.replace_password_hash(tx, account.id, known, fresh)
+
+    async def _refuse(self, visitor: Actor, account: Account | None) -> None:
+        who = visitor if account is None else as_account(visitor, account)
+        await self._access.note(who, Action.SESSION_OPEN, refused=True)
+
+    async def _account(self, account_id: str | None) -> Account | None:
+        if account_id is None:
+            return None
+        async with self._main.reading() as connection:
+            return await accounts.get_account(connection, account_id)
+
+    async def _methods(self, account_id: str) -> tuple[Proof, ...]:
+        """The second factors that an account can answer with; none where it has no factor."""
+        async with self._main.reading() as connection:
+            kinds = {Proof(it.kind) for it in await factors.active(connection, account_id)}
+            left = await factors.recovery_codes_left(connection, account_id)
+        return tuple(sorted(kinds | ({Proof.RECOVERY_CODE} if kinds and left else set())))
+
+    async def _must(self, account: Account) -> bool:
+        async with self._main.reading() as connection:
+            return await must_have_factor(connection, account)
+
+
+async def _device(tx: AsyncConnection, place: Place, account_id: str) -> tuple[str | None, bool]:
+    """Note the device; the secret of its cookie if it is to get one, and if it is new here.
+
+    What a browser brings that nobody signed in from is not adopted: who set it could know it.
+    """
+    secret, digest = None, place.cookie
+    if digest is None or not await throttles.is_device(tx, digest):
+        secret = new_secret()
+        digest = hash_secret(secret)
+    return secret, await throttles.note_device(tx, digest, account_id, now())

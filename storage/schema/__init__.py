@@ -1,0 +1,90 @@
+"""The tables, in two databases: the main one and the keystore.
+
+The keystore is a database of its own so that it is backed up apart (docs/design.md, Erasure).
+Columns named `sealed_*` hold ciphertext; `wrapped` holds a wrapped key. Both are opaque here.
+"""
+
+from storage.schema.columns import EPOCH, Instant, keystore, main, microseconds
+from storage.schema.keys import controller_versions, erasure_ledger, wrapped_keys
+from storage.schema.mail import factor_recoveries, links, notices
+from storage.schema.people import (
+    accounts,
+    controllers,
+    devices,
+    factors,
+    identities,
+    recovery_codes,
+    sessions,
+    sign_ins,
+    spent_tokens,
+    throttles,
+    tokens,
+)
+from storage.schema.records import (
+    assignments,
+    cases,
+    checkpoints,
+    cosignatures,
+    drops,
+    emergencies,
+    erasures,
+    events,
+    files,
+    leases,
+    log_entries,
+    nodes,
+    parts,
+    punctures,
+    subject_index,
+    subjects,
+    thumbnails,
+    tiles,
+)
+from storage.schema.watch import alert_notes, alerts, misuse_reports, watch_position
+
+__all__ = [
+    "EPOCH",
+    "Instant",
+    "accounts",
+    "alert_notes",
+    "alerts",
+    "assignments",
+    "cases",
+    "checkpoints",
+    "controller_versions",
+    "controllers",
+    "cosignatures",
+    "devices",
+    "drops",
+    "emergencies",
+    "erasure_ledger",
+    "erasures",
+    "events",
+    "factor_recoveries",
+    "factors",
+    "files",
+    "identities",
+    "keystore",
+    "leases",
+    "links",
+    "log_entries",
+    "main",
+    "microseconds",
+    "misuse_reports",
+    "nodes",
+    "notices",
+    "parts",
+    "punctures",
+    "recovery_codes",
+    "sessions",
+    "sign_ins",
+    "spent_tokens",
+    "subject_index",
+    "subjects",
+    "throttles",
+    "thumbnails",
+    "tiles",
+    "tokens",
+    "watch_position",
+    "wrapped_keys",
+]
