@@ -118,15 +118,17 @@ def running_canaille(redirect: str = REDIRECT) -> Iterator[Canaille]:
         assert process.stdin is not None
         assert process.stdout is not None
         wanted = asdict(Wanted({**key.as_dict(private=True)}, redirect=redirect))
-        process.stdin.write(json.dumps(wanted).encode())
-        process.stdin.close()
+        process.stdin.write(json.dumps(wanted).encode() + b"\n")
+        process.stdin.flush()
         port = process.stdout.readline().decode().strip()
         assert port, f"the provider ended with {process.wait()}"
         yield Canaille(f"http://127.0.0.1:{port}/", key)
     finally:
         process.kill()
         process.wait()
+        assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.close()
         process.stdout.close()
 
 

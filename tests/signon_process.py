@@ -1,13 +1,15 @@
 """Canaille, a real provider of OpenID Connect, as a process: `python tests/signon_process.py`.
 
 Reads one JSON object from standard input (see `Wanted` in tests/signon.py), writes the port that
-it listens on, and serves until it is ended. Everything is in its memory.
+it listens on, and serves until its standard input ends. Everything is in its memory.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from typing import Any
 
 from canaille import create_app  # type: ignore[import-untyped]
@@ -19,7 +21,8 @@ from werkzeug.serving import make_server
 
 
 def main() -> None:
-    wanted = json.load(sys.stdin)
+    wanted = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_test, daemon=True).start()
     everyone = {"PERMISSIONS": ["use_oidc"], "READ": [], "WRITE": [], "FILTER": None}
     app = create_app(
         {
@@ -37,6 +40,11 @@ def main() -> None:
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()
+
+
+def _end_with_the_test() -> None:
+    sys.stdin.read()
+    os._exit(0)
 
 
 def _fill(wanted: dict[str, Any]) -> None:

@@ -29,6 +29,8 @@ def snooping(plot: Plot) -> Iterator[int]:
         today, cases = cases[:per_day], cases[per_day:]
         at = plot.hour(9, 15)
         for case in today:
+            if plot.planted.variant % 4 == 0:  # by name, as somebody with a reason would
+                acts.search(plot.scribe, at - 5, person.at(), [case])
             acts.view(plot.scribe, at, person.at(), case)
             if plot.chance.random() < 0.5:
                 acts.thumbnails(plot.scribe, at + 2, person.at(), case)
@@ -48,8 +50,11 @@ def known_person(plot: Plot) -> Iterator[int]:
     for number in range(plot.chance.randint(4, 6)):
         person = lookers[number % len(lookers)] if crowd else first
         at = plot.hour(9, 16)
+        if plot.planted.variant % 4 == 1:
+            acts.search(plot.scribe, at - 5, person.at(), [case])
         acts.view(plot.scribe, at, person.at(), case)
         acts.thumbnails(plot.scribe, at + 3, person.at(), case)
+        plot.planted.ids.add(person.id)
         plot.did(at, case, evident_after=3)
         if not crowd or number % 3 == 2:
             yield plot.chance.randint(1, 2)
@@ -170,6 +175,7 @@ def self_grant(plot: Plot) -> Iterator[int]:
     """Somebody with power over accounts makes a way in for themselves, and reads."""
     way = plot.planted.variant % 4
     at = plot.hour(8, 20)
+    plot.planted.first = at  # the grant; it is evident at the first read
     if way == 0:  # an account of one's own making, used from one's own place
         admin = _staff(plot, "administrator")
         reader = _settle(plot, "planner", admin.office)

@@ -154,8 +154,9 @@ def _is_about(said: Said, planted: Planted) -> bool:
 def _fold(folded: _Folded, alert: Alert) -> None:
     at = (alert.at - BEGINNING).total_seconds()
     subject = alert.subject
-    ids = (subject.account_id, subject.case_id, subject.address)
-    folded.ids.update([each for each in ids if each] or ["house"])
+    # Who did it; a case alone would make an alert about anybody who opened it right.
+    who = [each for each in (subject.account_id, subject.address) if each is not None]
+    folded.ids.update(who or [subject.case_id or "house"])
     folded.times.append(at)
     if alert.severity is Severity.HIGH and folded.high_at is None:
         folded.high_at = at

@@ -15,6 +15,7 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.access.accounts import check_name
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.notices import moment, tell
@@ -104,16 +105,18 @@ class Links:
 
         Raises:
             LinkEndedError: Unknown, used, over, or the account is disabled.
-            InvalidInputError: The password cannot serve as one.
+            InvalidInputError: The name.
+            WeakPasswordError: The password cannot serve as one.
         """
-        await self._choose(visitor, Purpose.INVITATION, secret, password, name)
+        chosen = None if name is None else check_name(name)
+        await self._choose(visitor, Purpose.INVITATION, secret, password, chosen)
 
     async def reset(self, visitor: Actor, secret: str, password: str) -> None:
         """Choose a new password, by a reset's link; it ends every session, and is told.
 
         Raises:
             LinkEndedError: Unknown, used, over, or the account is disabled.
-            InvalidInputError: The password cannot serve as one.
+            WeakPasswordError: The password cannot serve as one.
         """
         await self._choose(visitor, Purpose.RESET, secret, password)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.access import passwords
+from tests.gateway.access.signing_on import opening  # noqa: F401  fixture
 
 
 @pytest.fixture

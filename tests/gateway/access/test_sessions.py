@@ -191,10 +191,10 @@ async def test_what_cannot_be_undone_needs_the_password_once_more(house: House) 
 async def test_somebody_elses_password_confirms_nothing(house: House) -> None:
     browser = await signed_in(house)
     await house.rooms.accounts.add_account(
-        email="other@people.invalid", role="planner", password="another long password"
+        email="other@people.invalid", role="planner", password="a quite different sentence"
     )
     answer = await browser.ask(
-        "POST", f"{API}/session/confirmation", json={"password": "another long password"}
+        "POST", f"{API}/session/confirmation", json={"password": "a quite different sentence"}
     )
 
     refused(answer, 401, "login_failed")

@@ -2,103 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from http.cookies import SimpleCookie
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from joserfc import jwt
-from sqlalchemy import update
 
 from gateway.access import signon
 from gateway.access.arrivals import Membership
-from gateway.access.idtokens import LOGOUT_EVENT
 from gateway.access.policy import Role
 from gateway.access.throttle import BEGUN
 from gateway.app import open_rooms
 from gateway.errors import InvalidInputError
-from gateway.ids import new_id, now
+from gateway.ids import new_id
 from gateway.settings import Settings
-from storage.schema import sessions
+from tests.gateway.access.signing_on import MAIL, Opening, person, reasons, visitor
 from tests.gateway.ground import SQLITE, Browser, change, logged, refused
-from tests.house import API, PASSPHRASE, PASSWORD, Answer, House, open_house
+from tests.house import API, PASSPHRASE, PASSWORD, House, open_house
 from tests.signon import CLIENT_ID, Canaille
 
 STAFF = ("coordinators=coordinator", "planners=planner")
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
-MAIL = {"pat": "pat@house.invalid", "sam": "sam@house.invalid", "noor": "noor@practice.invalid"}
-
-
-@dataclass
-class Visitor(Browser):
-    """A browser that keeps the cookie of a sign-on under way as well."""
-
-    canaille: Canaille | None = None
-    under_way: str = field(default="", repr=False)
-
-    async def begin(self) -> str:
-        """Begin; where to go."""
-        begun = await self.ask("POST", f"{API}/session/oidc")
-        assert begun.status == 200, begun.text
-        morsel = next(iter(SimpleCookie(begun.headers["Set-Cookie"]).values()))
-        assert morsel["httponly"]
-        assert morsel["samesite"] == "Strict"
-        self.under_way = f"{morsel.key}={morsel.value}"
-        return str(begun.json()["address"])
-
-    async def bring(self, back: dict[str, str]) -> Answer:
-        """Bring back what the provider sent."""
-        headers = {"Cookie": self.under_way}
-        return await self.ask("POST", f"{API}/session/oidc/callback", json=back, headers=headers)
-
-    def _keep(self, answer: Answer) -> None:
-        if "csrf_token" in answer.json():
-            super()._keep(answer)
-
-    async def visit(self, name: str) -> dict[str, str]:
-        """Begin, sign on at the provider, and come back with its word."""
-        assert self.canaille is not None
-        return await asyncio.to_thread(self.canaille.visit, await self.begin(), name)
-
-    async def sign_on(self, name: str) -> Answer:
-        """All of it."""
-        return await self.bring(await self.visit(name))
-
-
-Opening = Callable[..., AbstractAsyncContextManager[House]]
-
-
-@pytest.fixture
-def opening(settings: Settings, canaille: Canaille, tmp_path: Path) -> Opening:
-    """Opens a Kluis that signs on at the provider, with these settings."""
-
-    @asynccontextmanager
-    async def opened(**more: Any) -> AsyncIterator[House]:
-        chosen = canaille.settings(tmp_path, **more)
-        async with open_house(settings.model_copy(update=chosen)) as house:
-            yield house
-
-    return opened
-
-
-def visitor(house: House, canaille: Canaille) -> Visitor:
-    return Visitor(house, house.url, canaille=canaille)
-
-
-async def person(house: House, name: str, role: str = "planner", **more: Any) -> str:
-    """Somebody who has an account here under the address that they have at the provider."""
-    added = await house.rooms.accounts.add_account(email=MAIL[name], role=role, **more)
-    return added.id
-
-
-async def reasons(house: House) -> list[str]:
-    """Why sign-ins were refused, as the log tells it."""
-    found = [record["event"] for record in await logged(house, "session.open")]
-    return [event["detail"]["why"] for event in found if event["stage"] == "refused"]
 
 
 async def test_who_the_provider_knows_signs_on_and_is_linked(
@@ -325,89 +248,6 @@ async def test_another_site_begins_and_ends_nothing(opening: Opening, canaille: 
         begun = await browser.ask("POST", f"{API}/session/oidc")
         refused(begun, 403, "cross_site")
         refused(await browser.bring({"code": "x", "state": "y"}), 403, "cross_site")
-
-
-@dataclass
-class Ending:
-    """The provider's logout tokens, rightly signed."""
-
-    canaille: Canaille
-    house: House
-
-    async def send(self, **claims: Any) -> Answer:
-        at = int(now().timestamp())
-        whole = {
-            "iss": self.canaille.issuer,
-            "aud": CLIENT_ID,
-            "iat": at,
-            "exp": at + 60,
-            "jti": new_id(),
-            "events": {LOGOUT_EVENT: {}},
-            **claims,
-        }
-        header = {"alg": "RS256", "kid": "one", "typ": "logout+jwt"}
-        return await self.post(jwt.encode(header, whole, self.canaille.key))
-
-    async def post(self, token: str) -> Answer:
-        browser = Browser(self.house, self.house.url)
-        form = {"logout_token": token, "something": "else"}
-        return await browser.ask("POST", f"{API}/session/oidc/logout", data=form)
-
-
-async def test_the_provider_ends_the_sessions_that_it_began_and_no_other(
-    opening: Opening, canaille: Canaille
-) -> None:
-    async with opening(oidc_second_factor=("pwd",)) as house:
-        await person(house, "pat", password=PASSWORD)
-        by_provider, by_password = visitor(house, canaille), Browser(house, house.url)
-        assert (await by_provider.sign_on("pat")).status == 200
-        assert (await by_password.sign_in(MAIL["pat"])).status == 200
-        ending = Ending(canaille, house)
-        assert (await ending.send(sub="somebody else")).status == 200
-        assert (await by_provider.ask("GET", f"{API}/session")).status == 200
-        answer = await ending.send(sub="pat")
-        assert answer.status == 200
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert (await by_provider.ask("GET", f"{API}/session")).status == 401
-        assert (await by_password.ask("GET", f"{API}/session")).status == 200
-        last = (await logged(house, "session.end"))[-1]["event"]
-        assert last["detail"] == {"ended": 1}
-
-
-@SQLITE
-async def test_a_logout_counts_once_and_only_if_the_provider_signed_it(
-    opening: Opening, canaille: Canaille
-) -> None:
-    async with opening(oidc_second_factor=("pwd",)) as house:
-        await person(house, "pat")
-        ending, once = Ending(canaille, house), new_id()
-        assert (await ending.send(sub="pat", jti=once)).status == 200
-        browser = visitor(house, canaille)
-        assert (await browser.sign_on("pat")).status == 200
-        refused(await ending.send(sub="pat", jti=once), 400, "bad_request")
-        refused(await ending.send(sub="pat", aud="another client"), 400, "bad_request")
-        refused(await ending.send(sub="pat", nonce="n"), 400, "bad_request")
-        refused(await ending.post("not a token"), 400, "bad_request")
-        refused(await ending.post(""), 400, "bad_request")
-        assert (await browser.ask("GET", f"{API}/session")).status == 200
-
-
-@SQLITE
-async def test_a_logout_of_one_session_leaves_the_persons_others(
-    opening: Opening, canaille: Canaille
-) -> None:
-    async with opening(oidc_second_factor=("pwd",)) as house:
-        account_id = await person(house, "pat")
-        one, two = visitor(house, canaille), visitor(house, canaille)
-        for browser, name in ((one, "first"), (two, "second")):
-            assert (await browser.sign_on("pat")).status == 200
-            async with house.rooms.main.transaction() as tx:
-                unnamed = sessions.c.provider_session.is_(None)
-                theirs = update(sessions).where(unnamed, sessions.c.account_id == account_id)
-                await tx.execute(theirs.values(provider_session=name))
-        assert (await Ending(canaille, house).send(sid="first")).status == 200
-        assert (await one.ask("GET", f"{API}/session")).status == 401
-        assert (await two.ask("GET", f"{API}/session")).status == 200
 
 
 @SQLITE
