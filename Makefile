@@ -10,7 +10,7 @@ FUZZ_SEED    ?= 0
 WILD   ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log rehearse format lock clean
+.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log bench-passwords bench-watch rehearse format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,12 @@ bench-log: develop ## the access log against bare SQLite, PostgreSQL and a flat 
 
 bench-keys: develop ## rotation and erasure against bare AES-GCM and a bare client of OpenBao
 	$(BIN)/python -m bench.keys
+
+bench-passwords: develop ## what checking a password costs
+	$(BIN)/python -m bench.passwords
+
+bench-watch: develop ## the watch over simulated practices and attacks: recall, noise, rate (six minutes of CPU)
+	$(BIN)/python -m bench.watch
 
 rehearse: develop ## the steps of the container image without an engine, behind Caddy with TLS
 	docker/rehearse

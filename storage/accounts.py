@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import tokens
+from storage import factors, identities, notices, recoveries, signins, throttles, tokens
 from storage.rows import at_most_one, every
 from storage.schema import accounts, controllers, links, sessions
 
@@ -40,7 +40,10 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person who may sign in. `controller_id` is None for the processor's own people."""
+    """One person who may sign in. `controller_id` is None for the processor's own people.
+
+    `invited_by` is the account that made this one; None: the operator did, or a sign-on provider.
+    """
 
     id: str
     email: str
@@ -55,6 +58,7 @@ class Account:
     language: str = "en"
     confidential_at: datetime | None = None
     confidential_version: int | None = None
+    invited_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,12 @@ async def change_controller(tx: AsyncConnection, controller_id: str, **columns: 
 
 
 async def close_controller(tx: AsyncConnection, controller_id: str, at: datetime) -> None:
-    """Close a controller: nothing new comes in, and its people are shut out at once."""
+    """Close a controller: nothing new comes in, and the accounts of its people end at once."""
     await change_controller(tx, controller_id, closed_at=at, address=None, phone=None)
-    theirs = select(accounts.c.id).where(accounts.c.controller_id == controller_id)
-    for account_id in (await tx.execute(theirs)).scalars().all():
-        await disable(tx, account_id, at)
-        await tokens.revoke(tx, account_id, at)
-    of_controller = update(accounts).where(accounts.c.controller_id == controller_id)
-    await tx.execute(of_controller.values(password_hash=None, name=None, phone=None))
+    theirs = (accounts.c.controller_id == controller_id) & accounts.c.closed_at.is_(None)
+    ids = await tx.execute(select(accounts.c.id).where(theirs).order_by(accounts.c.id))
+    for account_id in ids.scalars().all():
+        await end_account(tx, account_id, at)
 
 
 async def is_closed(connection: AsyncConnection, controller_id: str) -> bool:
@@ -154,10 +156,23 @@ async def lock_account(tx: AsyncConnection, account_id: str) -> Account | None:
     return at_most_one(Account, await tx.execute(held))
 
 
+async def lock_people(tx: AsyncConnection, controller_id: str) -> Sequence[str]:
+    """The ids of a controller's accounts, each held until the transaction ends."""
+    theirs = select(accounts.c.id).where(accounts.c.controller_id == controller_id)
+    held = theirs.order_by(accounts.c.id).with_for_update(key_share=True)
+    return list((await tx.execute(held)).scalars())
+
+
 async def find_account(connection: AsyncConnection, email: str) -> Account | None:
     """One account by its (lower-case) e-mail address, or None."""
     rows = await connection.execute(select(accounts).where(accounts.c.email == email))
     return at_most_one(Account, rows)
+
+
+async def invited(connection: AsyncConnection, account_id: str, *, by: str) -> bool:
+    """Whether this account was made by that one: both may be of one person."""
+    made = (accounts.c.id == account_id) & (accounts.c.invited_by == by)
+    return await connection.scalar(select(accounts.c.id).where(made)) is not None
 
 
 async def emails_of(connection: AsyncConnection, ids: Iterable[str]) -> Mapping[str, str]:
@@ -221,6 +236,32 @@ async def disable(tx: AsyncConnection, account_id: str, at: datetime) -> None:
     )
     await end_sessions(tx, account_id)
     await tx.execute(delete(links).where(links.c.account_id == account_id))
+
+
+async def end_account(tx: AsyncConnection, account_id: str, at: datetime) -> None:
+    """Close an account for good: nobody can sign in to it, and what no law keeps is erased.
+
+    Its id stays, for the log names it, with role and times; so do its tokens, revoked and without
+    a name. Its key is in another database: whoever calls this drops it, or leaves it to the sweep.
+    """
+    await disable(tx, account_id, at)
+    await tokens.revoke(tx, account_id, at)
+    await factors.remove_all(tx, account_id)
+    await identities.unlink(tx, account_id)
+    await signins.end_all(tx, account_id)
+    await throttles.forget_devices(tx, account_id)
+    await tokens.forget_names(tx, account_id)
+    await recoveries.stop_of(tx, account_id, at)
+    await notices.remove_of(tx, account_id)
+    gone = {"name": None, "phone": None, "password_hash": None}
+    email = f"{account_id}@closed.invalid"
+    await change_account(tx, account_id, email=email, closed_at=at, **gone)
+
+
+async def closed_accounts(connection: AsyncConnection) -> Mapping[str, datetime]:
+    """When which account was closed, of all that were."""
+    closed = select(accounts.c.id, accounts.c.closed_at).where(accounts.c.closed_at.is_not(None))
+    return {row.id: row.closed_at for row in await connection.execute(closed)}
 
 
 async def add_session(tx: AsyncConnection, session: Session) -> None:

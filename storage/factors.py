@@ -155,6 +155,18 @@ async def take_recovery_code(
     return used.rowcount == 1
 
 
+async def used_since(connection: AsyncConnection, account_id: str, at: datetime) -> bool:
+    """Whether a factor was used or set up, or a recovery code used, after this moment."""
+    theirs = select(factors.c.id).where(
+        factors.c.account_id == account_id,
+        or_(factors.c.used_at > at, factors.c.activated_at > at),
+    )
+    codes = select(recovery_codes.c.code_hash).where(
+        recovery_codes.c.account_id == account_id, recovery_codes.c.used_at > at
+    )
+    return (await connection.execute(select(or_(theirs.exists(), codes.exists())))).scalar_one()
+
+
 async def recovery_codes_left(connection: AsyncConnection, account_id: str) -> int:
     """How many recovery codes of an account are unused."""
     statement = select(func.count()).where(

@@ -74,9 +74,9 @@ async def known_controllers(connection: AsyncConnection, ids: Sequence[str]) -> 
     return frozenset((await connection.execute(statement)).scalars())
 
 
-async def known_accounts(connection: AsyncConnection, ids: Sequence[str]) -> frozenset[str]:
-    """Which of these accounts have a row."""
-    statement = select(accounts.c.id).where(accounts.c.id.in_(ids))
+async def open_accounts(connection: AsyncConnection, ids: Sequence[str]) -> frozenset[str]:
+    """Which of these accounts there are, and are not closed."""
+    statement = select(accounts.c.id).where(accounts.c.id.in_(ids), accounts.c.closed_at.is_(None))
     return frozenset((await connection.execute(statement)).scalars())
 
 

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.errors import StaleKeyVersionError
 from storage.rows import at_most_one, every
-from storage.schema import controller_versions, erasure_ledger, wrapped_keys
+from storage.schema import closed_accounts, controller_versions, erasure_ledger, wrapped_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,21 @@ async def certify_in_ledger(tx: AsyncConnection, case_id: str, certificate_sha25
     """Add the hash of its certificate's body to an erasure in the ledger."""
     entry = update(erasure_ledger).where(erasure_ledger.c.case_id == case_id)
     await tx.execute(entry.values(certificate_sha256=certificate_sha256))
+
+
+async def enter_closed(tx: AsyncConnection, closed: Mapping[str, datetime]) -> None:
+    """Note which accounts were closed when, for a restore; idempotent, the first time counts."""
+    known = await closed_at(tx)
+    upsert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    for account_id in sorted(closed.keys() - known.keys()):
+        row = {"account_id": account_id, "closed_at": closed[account_id]}
+        await tx.execute(upsert(closed_accounts).values(row).on_conflict_do_nothing())
+
+
+async def closed_at(connection: AsyncConnection) -> Mapping[str, datetime]:
+    """When which account was closed, of all that were."""
+    rows = await connection.execute(select(closed_accounts))
+    return {row.account_id: row.closed_at for row in rows}
 
 
 async def _hold_current(tx: AsyncConnection, controller_id: str, version: int) -> None:

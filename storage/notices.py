@@ -104,3 +104,8 @@ async def remove(tx: AsyncConnection, notice_id: str) -> bool:
     """Delete a notice that left, or never will; False: somebody else has."""
     statement = delete(notices).where(notices.c.id == notice_id)
     return (await tx.execute(statement)).rowcount == 1
+
+
+async def remove_of(tx: AsyncConnection, account_id: str) -> None:
+    """Delete what an account was still to be told; idempotent."""
+    await tx.execute(delete(notices).where(notices.c.account_id == account_id))

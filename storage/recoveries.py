@@ -71,3 +71,9 @@ async def step(tx: AsyncConnection, recovery: FactorRecovery, state: str, **colu
     seen = (table.c.id == recovery.id) & (table.c.state == recovery.state)
     moved = update(table).where(seen).values(state=state, **columns)
     return (await tx.execute(moved)).rowcount == 1
+
+
+async def stop_of(tx: AsyncConnection, account_id: str, at: datetime) -> None:
+    """Stop what is open for an account; idempotent."""
+    theirs = (table.c.account_id == account_id) & table.c.state.in_(OPEN)
+    await tx.execute(update(table).where(theirs).values(state="stopped", ended_at=at))

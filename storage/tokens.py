@@ -65,3 +65,8 @@ async def revoke(
     if token_id is not None:
         statement = statement.where(tokens.c.id == token_id)
     return (await tx.execute(statement.values(revoked_at=at))).rowcount
+
+
+async def forget_names(tx: AsyncConnection, account_id: str) -> None:
+    """Take away what the owner called the tokens of an account; idempotent."""
+    await tx.execute(update(tokens).where(tokens.c.account_id == account_id).values(name=""))

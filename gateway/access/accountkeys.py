@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy.exc import IntegrityError
 
 from gateway.access.controllerkeys import ControllerKeys
+from gateway.ids import now
 from keys import envelope
 from keys.context import Context, Purpose
 from keys.errors import UnsealError
@@ -47,8 +48,12 @@ class AccountKeys:
         return envelope.unseal(await self._keys.open(place), sealed, _value(place, object_id))
 
     async def drop(self, account_id: str) -> None:
-        """Delete an account's key: what it sealed does not open again; idempotent."""
+        """Delete the key of an account that was closed, and note that for a restore; idempotent.
+
+        What it sealed does not open again.
+        """
         async with self._keystore.transaction() as tx:
+            await keystore.enter_closed(tx, {account_id: now()})
             await keystore.remove(tx, Purpose.ACCOUNT_KEY, account_id)
 
     async def _is_there(self, place: Context) -> bool:

@@ -6,15 +6,17 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from gateway.access.actors import operator
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.access.actors import Actor, operator
 from gateway.access.grants import Access, Target
 from gateway.access.passwords import Passwords
 from gateway.access.policy import OF_CONTROLLER, Action, Role
 from gateway.access.scope import NO_LIMITS, Limits, scope_of
 from gateway.access.tokens import OPERATORS_TOKEN, make_token
-from gateway.errors import InvalidInputError
+from gateway.errors import ForbiddenError, InvalidInputError
 from gateway.ids import new_id, now
-from storage import accounts, identities, tokens
+from storage import accounts, identities, signins, tokens
 from storage.accounts import Account, Controller
 from storage.database import Database
 
@@ -104,7 +106,7 @@ class Accounts:
         """
         if role == Role.SERVICE and password is not None:
             raise InvalidInputError(field="password", reason="a program has tokens alone")
-        await check_role(self._main, role, controller_id)
+        check_role(role, controller_id)
         account = Account(
             id=new_id(),
             email=check_email(email),
@@ -117,6 +119,7 @@ class Accounts:
         )
         grant = await self._access.authorise(operator(), Action.ACCOUNT_ADD)
         async with self._main.transaction() as tx:
+            await hold_client(tx, controller_id)
             if await accounts.find_account(tx, account.email) is not None:
                 raise InvalidInputError(field="email", reason="there is an account of this address")
             await accounts.add_account(tx, account)
@@ -130,7 +133,7 @@ class Accounts:
             return await accounts.list_accounts(connection)
 
     async def set_password(self, *, email: str, password: str) -> None:
-        """Give an account a new password.
+        """Give an account a new password. Its sessions end, and every sign-in under way.
 
         Raises:
             InvalidInputError: Unknown address, or too weak a password.
@@ -142,7 +145,11 @@ class Accounts:
         )
         async with self._main.transaction() as tx:
             await accounts.set_password(tx, account.id, password_hash)
-            await self._access.outcome_in(tx, grant, Target("account", account.id))
+            ended = await accounts.end_sessions(tx, account.id)
+            await signins.end_all(tx, account.id)
+            await self._access.outcome_in(
+                tx, grant, Target("account", account.id), ended_sessions=ended
+            )
 
     async def disable(self, *, email: str) -> None:
         """Shut an account out, at once: its sessions, tokens and uploads end.
@@ -220,8 +227,8 @@ class Accounts:
         return account
 
 
-async def check_role(main: Database, role: str, controller_id: str | None) -> None:
-    """Check that an account may have this role, and has a client where it takes one.
+def check_role(role: str, controller_id: str | None) -> None:
+    """Check that an account may have this role, and names a client where it takes one.
 
     Raises:
         InvalidInputError: Names the field.
@@ -234,9 +241,32 @@ async def check_role(main: Database, role: str, controller_id: str | None) -> No
         return
     if controller_id is None:
         raise InvalidInputError(field="client", reason="this role is of a client; give it")
-    async with main.reading() as connection:
-        if await accounts.is_closed(connection, controller_id):
-            raise InvalidInputError(field="client", reason="there is no client of this id")
+
+
+async def hold_client(tx: AsyncConnection, controller_id: str | None) -> None:
+    """Keep a client from being closed until the transaction ends; without one do nothing.
+
+    Raises:
+        InvalidInputError: There is none of this id, or it is closed.
+    """
+    if controller_id is None:
+        return
+    await accounts.lock_controller(tx, controller_id)
+    if await accounts.is_closed(tx, controller_id):
+        raise InvalidInputError(field="client", reason="there is no client of this id")
+
+
+async def check_still(tx: AsyncConnection, actor: Actor) -> None:
+    """Check that who acts was neither shut out nor given another role since they were authorised.
+
+    Raises:
+        ForbiddenError: They were.
+    """
+    if actor.role is Role.OPERATOR:
+        return
+    own = await accounts.get_account(tx, actor.id)
+    if own is None or own.disabled_at is not None or own.role != actor.role:
+        raise ForbiddenError
 
 
 def check_name(name: str) -> str:

@@ -21,16 +21,18 @@ from gateway.access.codes import (
 from gateway.access.grants import Access, Target
 from gateway.access.notices import tell
 from gateway.access.policy import Action
+from gateway.access.proofs import Proof, is_strong, proofs_of
 from gateway.access.sessions import Sessions
 from gateway.errors import (
     CodeRefusedError,
     InvalidInputError,
     LastFactorError,
     NotFoundError,
+    UnauthenticatedError,
 )
 from gateway.ids import new_id, now
-from storage import accounts, factors
-from storage.accounts import Account
+from storage import accounts, factors, signins
+from storage.accounts import Account, Session
 from storage.database import Database
 from storage.factors import Factor
 
@@ -111,6 +113,7 @@ class Factors:
         Raises:
             NotFoundError: No such factor of one's own waits for its first code.
             CodeRefusedError: A wrong or used code.
+            UnauthenticatedError: The session ended meanwhile, or is older than the first factor.
         """
         target = Target("factor", factor_id)
         grant = await self._access.authorise(actor, Action.FACTOR_ACTIVATE, target=target)
@@ -121,12 +124,10 @@ class Factors:
             raise NotFoundError
         step = await self._codes.step(account, factor, code)
         async with self._main.transaction() as tx:
+            session, first = await admit(tx, actor)
             if step is None or not await factors.take_step(tx, factor_id, step, now()):
                 raise CodeRefusedError
-            fresh = await first_recovery_codes(tx, account.id)
-            if actor.session is not None:
-                await accounts.lift_restriction(tx, actor.session, "totp")
-            await tell(tx, "factors_changed", account_id=actor.id)
+            fresh = await settle(tx, session, Proof.TOTP, first=first)
             await self._access.outcome_in(tx, grant)
         return fresh
 
@@ -170,8 +171,42 @@ class Factors:
         return fresh
 
 
-async def first_recovery_codes(tx: AsyncConnection, account_id: str) -> Sequence[str]:
-    """Recovery codes for an account that has none left; none for one that has some."""
+async def admit(tx: AsyncConnection, actor: Actor) -> tuple[Session, bool]:
+    """Hold the account of who adds a factor; their session, and whether it is the first factor.
+
+    A session that is older than the first factor has proved none: if it could add one of its own,
+    whoever opened it by a stolen password would have both.
+
+    Raises:
+        UnauthenticatedError: The session ended meanwhile, or is such a one: sign in by the factor.
+    """
+    await accounts.lock_account(tx, actor.id)
+    session = await accounts.find_session(tx, actor.session) if actor.session else None
+    if session is None:
+        raise UnauthenticatedError
+    first = not await factors.active(tx, actor.id)
+    if not first and not is_strong(proofs_of(session)):
+        raise UnauthenticatedError
+    return session, first
+
+
+async def settle(
+    tx: AsyncConnection, session: Session, proof: Proof, *, first: bool
+) -> Sequence[str]:
+    """What a factor that was just added brings about.
+
+    It lifts what the session was restricted by. The first one ends every other session and every
+    sign-in under way, for those are by the password alone.
+
+    Returns:
+        New recovery codes, if there were none left.
+    """
+    account_id = session.account_id
+    await accounts.lift_restriction(tx, session.secret_hash, proof)
+    if first:
+        await accounts.end_sessions(tx, account_id, but=session.secret_hash)
+        await signins.end_all(tx, account_id)
+    await tell(tx, "factors_changed", account_id=account_id)
     if await factors.recovery_codes_left(tx, account_id):
         return ()
     return await _new_recovery_codes(tx, account_id)

@@ -205,7 +205,15 @@ class Access:
         await self._append(event)
 
     async def note(self, actor: Actor, action: Action, *, refused: bool, **detail: Detail) -> None:
-        """Log an event of the house that no policy row decides, such as a failed login."""
+        """Log an event of the house that no policy row decides, such as a failed login.
+
+        Raises:
+            UnavailableError: The event could not be written; or the disk is full but for its
+                reserve, and somebody was refused for whom that is not kept.
+        """
+        kept = _has_proved(actor) and may_use_reserve(action, actor.role)
+        if refused and not kept and self._reserve.is_short():
+            raise DiskFullError
         stage: Stage = "refused" if refused else "authorised"
         event = self._event(
             actor, action, stage=stage, ground="none", case=None, target=None, detail=detail
@@ -296,6 +304,15 @@ class Access:
             trace.append(event.id)
 
 
+def _has_proved(actor: Actor) -> bool:
+    """Whether they came by a session or token, or not from outside at all.
+
+    Who fails to sign in is logged as the account they tried. If a role decided for them, a full
+    disk would tell anybody which address is an officer's, and take the reserve of their guesses.
+    """
+    return actor.access_point != "api" or actor.session is not None or actor.scope is not None
+
+
 def _account_of(target: Target | None) -> str | None:
     return target.id if target is not None and target.type == "account" else None
 
@@ -326,6 +343,20 @@ def _refusal_by_state(actor: Actor, action: Action, case: Case) -> GatewayError 
     if rule.states and case.state not in rule.states:
         return WrongStateError(needed=" / ".join(sorted(rule.states)), state=case.state)
     return None
+
+
+def require_still(grant: Grant, case: Case | None) -> Case:
+    """Give the case, now under its row lock; refuse what it is no longer in a state for.
+
+    Raises:
+        NotFoundError: There is no such case any more.
+        WrongStateError, CaseFrozenError, CaseRestrictedError: As `Access.authorise`.
+    """
+    if case is None:
+        raise NotFoundError
+    if (refusal := _refusal_by_state(grant.actor, grant.action, case)) is not None:
+        raise refusal
+    return case
 
 
 def _refusal_without_case(

@@ -22,7 +22,7 @@ from gateway.access.notices import moment, tell
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action
 from gateway.access.sessions import as_account
-from gateway.access.throttle import LINK, RESET_ASKED, Door, Throttle, network
+from gateway.access.throttle import LINK, RESET_ASKED, RESET_MAILED, Door, Throttle, network, take
 from gateway.errors import LinkEndedError
 from gateway.ids import hash_secret, new_id, new_secret, now
 from gateway.mail.post import Mail, MailError, Post
@@ -34,7 +34,6 @@ from storage.database import Database
 from storage.links import Link
 
 WAITING = 100  # requests for a reset, in this process; one more is dropped
-RESET_PAUSE = timedelta(minutes=5)  # between two mails to one account
 
 log = structlog.get_logger()
 
@@ -148,16 +147,27 @@ class Links:
     async def _mail_reset(self, grant: Grant, email: str) -> None:
         async with self._main.reading() as connection:
             account = await accounts.find_account(connection, email)
-            last = await links.newest(connection, account.id, Purpose.RESET) if account else None
         if account is None or account.password_hash is None or account.disabled_at is not None:
             return  # who never had a password has an invitation, a provider, or only tokens
-        if last is not None and now() - last < RESET_PAUSE:
-            return
         async with self._main.transaction() as tx:
+            if not await self._may_mail(tx, account.id):
+                return
             mail = await self.make(tx, account, Purpose.RESET)
             target = Target("account", account.id)
             await self._access.outcome_in(tx, grant, target, controller_id=account.controller_id)
         await self.deliver(mail, grant)
+
+    async def _may_mail(self, tx: AsyncConnection, account_id: str) -> bool:
+        """Whether an account gets a link for a reset; if so, it is counted.
+
+        Anybody may ask for anybody. They must not end a link that its owner is about to use, nor
+        fill a mailbox.
+        """
+        at = now()
+        last = await links.newest(tx, account_id, Purpose.RESET)
+        if last is not None and at - last < self._lifetimes[Purpose.RESET] / 2:
+            return False
+        return await take(tx, Door(RESET_MAILED, account_id), at)
 
     async def _choose(
         self,
@@ -184,8 +194,10 @@ class Links:
         words = (account.email, account.name or "", name or "")
         password_hash = await self._passwords.hash(password, words)
         async with self._main.transaction() as tx:
+            # The account first, as whoever shuts it out does; it may have happened meanwhile.
+            held = await accounts.lock_account(tx, account.id)
             # Of two at a time one takes the row; the other one finds it gone.
-            if not await links.use(tx, digest, now()):
+            if await _is_out(tx, held) or not await links.use(tx, digest, now()):
                 raise LinkEndedError
             if name is not None:
                 await accounts.change_account(tx, account.id, name=name)
@@ -195,3 +207,11 @@ class Links:
             if purpose is Purpose.RESET:
                 await tell(tx, "password_changed", account_id=account.id)
             await self._access.outcome_in(tx, grant, target)
+
+
+async def _is_out(tx: AsyncConnection, account: Account | None) -> bool:
+    """Whether nobody comes in by this account: shut out, or its practice closed."""
+    if account is None or account.disabled_at is not None:
+        return True
+    client = account.controller_id
+    return client is not None and await accounts.is_closed(tx, client)

@@ -47,6 +47,10 @@ class OwnPassword:
         words = (account.email, account.name or "")
         fresh = await self._passwords.hash(new_password, words)
         async with self._main.transaction() as tx:
+            held = await accounts.lock_account(tx, actor.id)
+            if held is None or held.password_hash != known:
+                # Checking takes long: who was shut out by a reset meanwhile has no say any more.
+                raise LoginFailedError(field="password")
             await accounts.set_password(tx, actor.id, fresh)
             ended = await accounts.end_sessions(tx, actor.id, but=actor.session)
             await signins.end_all(tx, actor.id)

@@ -15,9 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from gateway.access import ceremony
 from gateway.access.actors import Actor
 from gateway.access.ceremony import Credential, NewPasskey, PasskeyError, RelyingParty
-from gateway.access.factors import check_name, check_room, first_recovery_codes
+from gateway.access.factors import admit, check_name, check_room, settle
 from gateway.access.grants import Access, Target
-from gateway.access.notices import tell
 from gateway.access.policy import Action
 from gateway.access.proofs import Place, Proof
 from gateway.access.sessions import Sessions, SignedIn, as_account
@@ -93,6 +92,7 @@ class Passkeys:
             InvalidInputError: The name; or there are as many as there may be.
             CodeRefusedError: The ticket is not one of this account, or over.
             PasskeyRefusedError: What the authenticator made does not hold, or is known already.
+            UnauthenticatedError: The session ended meanwhile, or is older than the first factor.
         """
         party, name = self._checked_party(), check_name(name)
         grant = await self._access.authorise(actor, Action.FACTOR_ACTIVATE)
@@ -115,15 +115,12 @@ class Passkeys:
         )
         try:
             async with self._main.transaction() as tx:
+                session, first = await admit(tx, actor)
                 if not await signins.end(tx, hash_secret(ticket)):
                     raise CodeRefusedError
-                await accounts.lock_account(tx, actor.id)
                 await check_room(tx, actor.id)
                 await factors.add(tx, factor)
-                fresh = await first_recovery_codes(tx, actor.id)
-                if actor.session is not None:
-                    await accounts.lift_restriction(tx, actor.session, Proof.PASSKEY)
-                await tell(tx, "factors_changed", account_id=actor.id)
+                fresh = await settle(tx, session, Proof.PASSKEY, first=first)
                 await self._access.outcome_in(tx, grant, Target("factor", factor.id))
         except IntegrityError:  # its credential id is taken, by whomever
             raise await self._refused(actor, Action.FACTOR_ACTIVATE, "credential_id") from None

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.accounts import check_email, check_name, check_role
+from gateway.access.accounts import (
+    check_email,
+    check_name,
+    check_role,
+    check_still,
+    hold_client,
+)
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.links import Links, Purpose
@@ -19,7 +25,7 @@ from gateway.access.policy import PRACTICE_ROLES, Action, Relation, Role
 from gateway.access.sessions import Sessions
 from gateway.errors import ForbiddenError, InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
-from storage import accounts
+from storage import accounts, tokens
 from storage.accounts import Account
 from storage.database import Database
 
@@ -82,14 +88,17 @@ class People:
         """Make an account without a password, and mail its invitation.
 
         Raises:
-            ForbiddenError: Who asks runs nobody's account.
+            ForbiddenError: Who asks runs nobody's account, comes with a token, or was shut out
+                meanwhile.
+            ConfirmationRequiredError: The password was given too long ago.
             InvalidInputError: Names the field: e-mail address (bad or taken), name, role, client.
         """
         grant = await self._access.authorise(actor, Action.ACCOUNT_ADD)
+        await self._sessions.require_confirmation(actor, Action.ACCOUNT_ADD)
         controller_id = _client_of(grant, person)
         if person.role == Role.SERVICE:
             raise InvalidInputError(field="role", reason="a program is not invited")
-        await check_role(self._main, person.role, controller_id)
+        check_role(person.role, controller_id)
         account = Account(
             id=new_id(),
             email=check_email(person.email),
@@ -98,8 +107,11 @@ class People:
             created_at=now(),
             name=None if person.name is None else check_name(person.name),
             language=person.language,
+            invited_by=None if actor.role is Role.OPERATOR else actor.id,
         )
         async with self._main.transaction() as tx:
+            await hold_client(tx, controller_id)
+            await check_still(tx, actor)
             if await accounts.find_account(tx, account.email) is not None:
                 raise InvalidInputError(field="email", reason="there is an account of this address")
             await accounts.add_account(tx, account)
@@ -131,11 +143,12 @@ class People:
     async def change(self, actor: Actor, account_id: str, change: PersonChange) -> Account:
         """Change somebody's name or role, shut them out, or let them in again.
 
-        Another role, or none, ends their sessions at once.
+        Another role, or none, ends their sessions and tokens at once.
 
         Raises:
             NotFoundError: No such account, or not for who asks.
-            ForbiddenError: It is one's own; or who asks was shut out meanwhile.
+            ForbiddenError: It is one's own, or of who invited who asks; or who asks was shut out
+                meanwhile.
             ConfirmationRequiredError: The password was given too long ago.
             InvalidInputError: Names the field.
         """
@@ -151,8 +164,11 @@ class People:
                 await accounts.disable(tx, account_id, now())
             if changed:
                 await accounts.change_account(tx, account_id, **changed)
+            said = _said(change)
+            if change.disabled or change.role is not None:
+                said["revoked_tokens"] = await tokens.revoke(tx, account_id, now())
             await self._access.outcome_in(
-                tx, grant, target, controller_id=account.controller_id, **_said(change)
+                tx, grant, target, controller_id=account.controller_id, **said
             )
             return await _existing(tx, account_id)
 
@@ -164,10 +180,9 @@ class People:
             await accounts.lock_controller(tx, account.controller_id)
             if await accounts.is_closed(tx, account.controller_id):
                 raise NotFoundError
-        if actor.controller_id is not None:
-            own = await _existing(tx, actor.id)
-            if own.disabled_at is not None or own.role != actor.role:
-                raise ForbiddenError
+        await check_still(tx, actor)
+        if await accounts.invited(tx, actor.id, by=account_id):
+            raise ForbiddenError  # it may be a second account of theirs
         return await _existing(tx, account_id)
 
 
@@ -180,10 +195,10 @@ def state_of(account: Account) -> str:
     return "active" if account.password_hash is not None else "invited"
 
 
-def _said(change: PersonChange) -> dict[str, str | bool | list[str]]:
+def _said(change: PersonChange) -> dict[str, str | bool | int | list[str]]:
     """A change as the log has it: which fields, and the rights; nobody's name."""
     fields = PersonChange.__dataclass_fields__
-    said: dict[str, str | bool | list[str]] = {
+    said: dict[str, str | bool | int | list[str]] = {
         "changed": sorted(name for name in fields if getattr(change, name) is not None)
     }
     if change.role is not None:

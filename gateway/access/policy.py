@@ -295,10 +295,13 @@ SESSION_ONLY = frozenset(
         *(Action.FACTOR_LIST, Action.FACTOR_ADD, Action.FACTOR_ACTIVATE, Action.FACTOR_REMOVE),
         *(Action.RECOVERY_CODES_RENEW, Action.PASSWORD_CHANGE, Action.PROFILE_CLOSE),
         *(Action.FACTOR_RECOVERY_ASK, Action.FACTOR_RECOVERY_AGREE, Action.FACTOR_RECOVERY_OBJECT),
+        *(Action.ACCOUNT_ADD, Action.ACCOUNT_CHANGE, Action.ACCOUNT_INVITE),
+        Action.PRACTICE_CHANGE,  # its address is where it is told of emergencies
     }
 )
-"""What no bearer token does: whoever steals one must not make it last, widen it, or shut its owner
-out. A token has no password to repeat; these acts ask for a signed-in person.
+"""What no bearer token does: whoever steals one must not make it last, widen it, shut its owner
+out, or let anybody else in. A token has no password to repeat; these acts ask for a signed-in
+person.
 """
 
 WHILE_RESTRICTED = frozenset(

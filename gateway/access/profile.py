@@ -17,10 +17,11 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access, Target
 from gateway.access.notices import tell
 from gateway.access.policy import Action, Role
+from gateway.access.proofs import is_strong, proofs_of
 from gateway.access.sessions import Sessions
 from gateway.errors import NotFoundError, WrongStateError
 from gateway.ids import now
-from storage import accounts, factors, identities, signins, throttles, tokens
+from storage import accounts, factors, identities, tokens
 from storage.accounts import Account, Controller, Session
 from storage.database import Database
 from storage.factors import Factor
@@ -108,9 +109,9 @@ class Profile:
             if account.role == Role.PRACTICE_MANAGER and await _is_last_manager(tx, account):
                 raise WrongStateError(needed="another manager", state="the last manager")
             await tell(tx, "account_closed", address=account.email)
-            await _erase(tx, account)
+            await accounts.end_account(tx, account.id, now())
             await self._access.outcome_in(tx, grant, Target("account", account.id))
-        # A crash before this leaves a key whose sealed values are gone.
+        # A crash before this leaves it to the sweep.
         await self._keys.drop(actor.id)
 
     async def view_practice(self, actor: Actor) -> Controller:
@@ -120,6 +121,8 @@ class Profile:
 
     async def change_practice(self, actor: Actor, changed: Columns) -> Controller:
         """Correct the practice's details, or ask a second factor of its people.
+
+        Asking for one ends the sessions that were opened without, one's own too.
 
         Raises:
             ConfirmationRequiredError: The password was given too long ago.
@@ -131,6 +134,8 @@ class Profile:
         async with self._main.transaction() as tx:
             if columns:
                 await accounts.change_controller(tx, before.id, **columns)
+            if columns.get("second_factor_required") and not before.second_factor_required:
+                await _end_weak_sessions(tx, before.id)
             if columns.get("email", before.email) != before.email:
                 await tell(tx, "email_changed", address=before.email)
             await self._access.outcome_in(
@@ -159,6 +164,14 @@ def _checked(changed: Columns) -> dict[str, str | bool | None]:
     return columns
 
 
+async def _end_weak_sessions(tx: AsyncConnection, controller_id: str) -> None:
+    """End the sessions of a practice's people that were opened without a second factor."""
+    for account_id in await accounts.lock_people(tx, controller_id):
+        for session in await accounts.sessions_of(tx, account_id):
+            if not is_strong(proofs_of(session)):
+                await accounts.end_sessions(tx, account_id, only=session.id)
+
+
 async def _is_last_manager(tx: AsyncConnection, own: Account) -> bool:
     return not any(
         account.id != own.id
@@ -167,25 +180,6 @@ async def _is_last_manager(tx: AsyncConnection, own: Account) -> bool:
         and account.disabled_at is None
         and account.password_hash is not None
         for account in await accounts.list_accounts(tx)
-    )
-
-
-async def _erase(tx: AsyncConnection, account: Account) -> None:
-    at = now()
-    await accounts.disable(tx, account.id, at)
-    await tokens.revoke(tx, account.id, at)
-    await factors.remove_all(tx, account.id)
-    await identities.unlink(tx, account.id)
-    await signins.end_all(tx, account.id)
-    await throttles.forget_devices(tx, account.id)
-    await accounts.change_account(
-        tx,
-        account.id,
-        email=f"{account.id}@closed.invalid",
-        name=None,
-        phone=None,
-        password_hash=None,
-        closed_at=at,
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from storage.accounts import Session
+
 
 class Proof(StrEnum):
     """One proof. The names are API: they stand in the access log and in answers."""
@@ -17,6 +19,11 @@ class Proof(StrEnum):
     PASSKEY = "passkey"
     OIDC = "oidc"
     PROVIDER_FACTOR = "provider_factor"  # the provider asked for more than a password, too
+
+
+def proofs_of(session: Session) -> AbstractSet[Proof]:
+    """How the person behind a session proved themself."""
+    return frozenset(map(Proof, session.proofs.split()))
 
 
 def is_strong(proofs: AbstractSet[Proof]) -> bool:

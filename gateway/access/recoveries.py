@@ -93,7 +93,8 @@ class Recoveries:
 
         Raises:
             NotFoundError: No such request.
-            ForbiddenError: One's own account, one's own request, or not for this role.
+            ForbiddenError: One's own account; one's own request, or of somebody whom one invited
+                or was invited by; or not for this role.
             ConfirmationRequiredError: The password was given too long ago.
             WrongStateError: It was agreed to, stopped or done.
         """
@@ -103,7 +104,7 @@ class Recoveries:
         await self._sessions.require_confirmation(actor, Action.FACTOR_RECOVERY_AGREE)
         due = now() + self._delay
         async with self._main.transaction() as tx:
-            if found.asked_by == actor.id:
+            if await _may_be_one(tx, found.asked_by, actor.id):
                 raise ForbiddenError
             if found.state != "asked" or not await recoveries.step(
                 tx, found, "agreed", agreed_by=actor.id, due_at=due
@@ -147,7 +148,7 @@ class Recoveries:
             )
             async with self._main.transaction() as tx:
                 account = await accounts.lock_account(tx, recovery.account_id)
-                used = await self._used_since(tx, recovery)
+                used = await factors.used_since(tx, recovery.account_id, recovery.asked_at)
                 if used or account is None:
                     await self._stop(tx, recovery)
                 elif await recoveries.step(tx, recovery, "done", ended_at=now()):
@@ -160,12 +161,6 @@ class Recoveries:
                 await self._access.outcome_in(
                     tx, grant, target, recovery=recovery.id, removed=not used
                 )
-
-    @staticmethod
-    async def _used_since(tx: AsyncConnection, recovery: FactorRecovery) -> bool:
-        """Whether the owner has used a factor since it was said to be lost."""
-        theirs = await factors.active(tx, recovery.account_id)
-        return any(factor.used_at and factor.used_at > recovery.asked_at for factor in theirs)
 
     @staticmethod
     async def _stop(tx: AsyncConnection, recovery: FactorRecovery) -> None:
@@ -188,3 +183,12 @@ async def _existing(tx: AsyncConnection, account_id: str) -> Account:
     if account is None or account.closed_at is not None:
         raise NotFoundError
     return account
+
+
+async def _may_be_one(tx: AsyncConnection, one: str, other: str) -> bool:
+    """Whether two accounts are the same, or one of them made the other."""
+    return (
+        one == other
+        or await accounts.invited(tx, one, by=other)
+        or await accounts.invited(tx, other, by=one)
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.access.accounts import check_still, hold_client
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.policy import Action, Role
@@ -45,7 +46,8 @@ class ServiceAccounts:
         """Add a program of one's own practice; it has no token yet.
 
         Raises:
-            InvalidInputError: The name.
+            InvalidInputError: The name; or the practice was closed meanwhile.
+            ForbiddenError: Who asks was shut out meanwhile.
         """
         name, account_id = short_name(name), new_id()
         grant = await self._access.authorise(actor, Action.SERVICE_ADD)
@@ -59,6 +61,8 @@ class ServiceAccounts:
             name=name,
         )
         async with self._main.transaction() as tx:
+            await hold_client(tx, actor.controller_id)
+            await check_still(tx, actor)
             await accounts.add_account(tx, account)
             await self._access.outcome_in(tx, grant, Target("account", account.id))
         return Service(account, [])

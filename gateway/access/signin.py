@@ -7,6 +7,8 @@ Who must have one and has none gets a session that is restricted to enrolling it
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +21,7 @@ from gateway.access.passwords import Passwords
 from gateway.access.policy import Action
 from gateway.access.proofs import Place, Proof, is_strong
 from gateway.access.sessions import SignedIn, as_account, csrf_token
-from gateway.access.throttle import CODE, Door, Throttle, doors
+from gateway.access.throttle import CODE, Door, Owner, Throttle, doors
 from gateway.errors import CodeRefusedError, LoginFailedError
 from gateway.ids import hash_secret, new_id, new_secret, now
 from gateway.settings import Settings
@@ -79,7 +81,7 @@ class SignIn:
             account = await accounts.find_account(connection, typed)
             known = place.cookie and await throttles.knows_device(connection, place.cookie, typed)
         tried = doors(typed, place.address, place.cookie if known else None)
-        await self._throttle.enter(*tried)
+        await self._throttle.enter(*tried, owner=_owner(typed, account))
         right = await self._passwords.verify(account.password_hash if account else None, password)
         if account is None or not right or account.disabled_at is not None:
             # What was typed is not logged: it may be a password in the wrong field.
@@ -87,7 +89,7 @@ class SignIn:
             await self._throttle.failed(visitor, tried)
             raise LoginFailedError
         await self._throttle.passed(tried)
-        await self._renew_hash(account, password)
+        account = await self._renew_hash(account, password)
         return await self.proceed(visitor, account, frozenset({Proof.PASSWORD}), place)
 
     async def by_code(self, visitor: Actor, ticket: str, code: str, place: Place) -> SignedIn:
@@ -100,7 +102,7 @@ class SignIn:
         pending = await self.take(visitor, ticket)
         account = await self._account(pending.account_id)
         door = Door(CODE, pending.account_id or "")
-        await self._throttle.enter(door)
+        await self._throttle.enter(door, owner=_owner(account.email, account) if account else None)
         used = account and await self._codes.use(account, code)
         if account is None or pending.proof is None or not used:
             await self._refuse(visitor, account)
@@ -122,13 +124,17 @@ class SignIn:
         """Open a session, or ask for the second factor of an account that has one.
 
         Raises:
-            LoginFailedError: The account is disabled.
+            LoginFailedError: The account is disabled, or has another password by now.
         """
-        if is_strong(proofs) or not await self._methods(account.id):
+        async with self._main.reading() as connection:
+            enrolled = await factors.active(connection, account.id)
+        if is_strong(proofs) or not enrolled:
             return await self.complete(
                 visitor, account, proofs, place, provider_session=provider_session
             )
-        pending = await self.begin(account.id, next(iter(proofs)), provider_session)
+        async with self._refusing(visitor, account), self._main.transaction() as tx:
+            await _hold(tx, account, proofs)
+            pending = await _begin(tx, account.id, next(iter(proofs)), provider_session)
         who = as_account(visitor, account)
         await self._access.note(who, Action.SESSION_PROVE, refused=False, proofs=sorted(proofs))
         return pending
@@ -146,23 +152,19 @@ class SignIn:
 
         Args:
             visitor: Who asks, before anything is known of them.
-            account: Whose proofs these are.
+            account: Whose proofs these are, as it was when they were checked.
             proofs: What was proved; fewer than two where no second factor is enrolled.
             place: Where from.
             ticket: Of a sign-in under way, which ends together with the beginning of the session.
             provider_session: The sign-on provider's name of its session, or None.
 
         Raises:
-            LoginFailedError: The account is disabled, or has a factor that was not asked for.
+            LoginFailedError: The account is gone, is disabled, has another password by now, or
+                has a factor that was not asked for.
             CodeRefusedError: Somebody else has used the ticket meanwhile.
         """
-        strong = is_strong(proofs)
-        if account.disabled_at is not None or not (strong or not await self._methods(account.id)):
-            await self._refuse(visitor, account)
-            raise LoginFailedError
-        lacks = None if strong or not await self._must(account) else SECOND_FACTOR
         secret, at = new_secret(), now()
-        actor = replace(as_account(visitor, account), session=hash_secret(secret), restricted=lacks)
+        actor = replace(as_account(visitor, account), session=hash_secret(secret))
         grant = await self._access.authorise(actor, Action.SESSION_OPEN)
         session = Session(
             secret_hash=hash_secret(secret),
@@ -171,43 +173,29 @@ class SignIn:
             device=place.device,
             address=place.address,
             proofs=" ".join(sorted(proofs)),
-            restricted=lacks,
+            restricted=None,
             created_at=at,
             seen_at=at,
             confirmed_at=at,
             expires_at=at + self._lifetime,
             provider_session=provider_session,
         )
-        async with self._main.transaction() as tx:
+        async with self._refusing(visitor, account), self._main.transaction() as tx:
+            lacks = await _lacking(tx, await _hold(tx, account, proofs), proofs)
             if ticket is not None and not await signins.end(tx, hash_secret(ticket)):
                 raise CodeRefusedError
-            await accounts.add_session(tx, session)
+            await accounts.add_session(tx, replace(session, restricted=lacks))
             cookie, new_device = await _device(tx, place, account.id)
             await self._access.outcome_in(
                 tx, grant, proofs=sorted(proofs), session=session.id, new_device=new_device
             )
-        return SignedIn(actor, secret, csrf_token(secret), session.expires_at, cookie)
+        opened = replace(actor, restricted=lacks)
+        return SignedIn(opened, secret, csrf_token(secret), session.expires_at, cookie)
 
-    async def begin(
-        self,
-        account_id: str | None = None,
-        proof: Proof | None = None,
-        provider_session: str | None = None,
-    ) -> Pending:
-        """Keep a sign-in that waits for more."""
-        ticket, at = new_secret(), now()
-        pending = PendingSignIn(
-            secret_hash=hash_secret(ticket),
-            account_id=account_id,
-            proof=proof,
-            created_at=at,
-            expires_at=at + TICKET_LIFETIME,
-            provider_session=provider_session,
-        )
+    async def begin(self, account_id: str | None = None, proof: Proof | None = None) -> Pending:
+        """Keep a ticket for what waits for more than was proved here."""
         async with self._main.transaction() as tx:
-            await signins.add(tx, pending)
-        methods = await self._methods(account_id) if account_id else (Proof.PASSKEY,)
-        return Pending(ticket, methods, pending.expires_at)
+            return await _begin(tx, account_id, proof)
 
     async def take(self, visitor: Actor, ticket: str) -> PendingSignIn:
         """Count one try of a sign-in under way.
@@ -222,12 +210,27 @@ class SignIn:
             raise CodeRefusedError
         return pending
 
-    async def _renew_hash(self, account: Account, password: str) -> None:
-        """Hash the password anew where its hash is of old parameters; not over a newer one."""
+    async def _renew_hash(self, account: Account, password: str) -> Account:
+        """Hash the password anew where its hash is of old parameters; not over a newer one.
+
+        Returns:
+            The account with the hash that it has now, unless somebody changed it meanwhile.
+        """
         known = account.password_hash or ""
-        if (fresh := await self._passwords.renewed(known, password)) is not None:
-            async with self._main.transaction() as tx:
-                await accounts.replace_password_hash(tx, account.id, known, fresh)
+        if (fresh := await self._passwords.renewed(known, password)) is None:
+            return account
+        async with self._main.transaction() as tx:
+            await accounts.replace_password_hash(tx, account.id, known, fresh)
+        return replace(account, password_hash=fresh)
+
+    @asynccontextmanager
+    async def _refusing(self, visitor: Actor, account: Account) -> AsyncIterator[None]:
+        """Around a transaction that may raise LoginFailedError: log that, once it is over."""
+        try:
+            yield
+        except LoginFailedError:
+            await self._refuse(visitor, account)
+            raise
 
     async def _refuse(self, visitor: Actor, account: Account | None) -> None:
         who = visitor if account is None else as_account(visitor, account)
@@ -239,16 +242,69 @@ class SignIn:
         async with self._main.reading() as connection:
             return await accounts.get_account(connection, account_id)
 
-    async def _methods(self, account_id: str) -> tuple[Proof, ...]:
-        """The second factors that an account can answer with; none where it has no factor."""
-        async with self._main.reading() as connection:
-            kinds = {Proof(it.kind) for it in await factors.active(connection, account_id)}
-            left = await factors.recovery_codes_left(connection, account_id)
-        return tuple(sorted(kinds | ({Proof.RECOVERY_CODE} if kinds and left else set())))
 
-    async def _must(self, account: Account) -> bool:
-        async with self._main.reading() as connection:
-            return await must_have_factor(connection, account)
+async def _hold(tx: AsyncConnection, account: Account, proofs: frozenset[Proof]) -> Account:
+    """Hold an account until the transaction ends: what was proved of it holds still.
+
+    Checking a password takes long. Who changes it, disables the account or enrols a factor ends
+    what is open, in a transaction that holds the account too: it comes before, and is seen here,
+    or after, and ends what is begun here.
+
+    Raises:
+        LoginFailedError: The account is gone or disabled, or has another password.
+    """
+    held = await accounts.lock_account(tx, account.id)
+    if held is None or held.disabled_at is not None:
+        raise LoginFailedError
+    if Proof.PASSWORD in proofs and held.password_hash != account.password_hash:
+        raise LoginFailedError
+    return held
+
+
+async def _lacking(tx: AsyncConnection, held: Account, proofs: frozenset[Proof]) -> str | None:
+    """What a session by these proofs lacks, or None.
+
+    Raises:
+        LoginFailedError: There is a factor, and it was not asked for.
+    """
+    if is_strong(proofs):
+        return None
+    if await factors.active(tx, held.id):
+        raise LoginFailedError
+    return SECOND_FACTOR if await must_have_factor(tx, held) else None
+
+
+async def _begin(
+    tx: AsyncConnection,
+    account_id: str | None,
+    proof: Proof | None,
+    provider_session: str | None = None,
+) -> Pending:
+    ticket, at = new_secret(), now()
+    pending = PendingSignIn(
+        secret_hash=hash_secret(ticket),
+        account_id=account_id,
+        proof=proof,
+        created_at=at,
+        expires_at=at + TICKET_LIFETIME,
+        provider_session=provider_session,
+    )
+    await signins.add(tx, pending)
+    methods = await _methods(tx, account_id) if account_id else (Proof.PASSKEY,)
+    return Pending(ticket, methods, pending.expires_at)
+
+
+async def _methods(tx: AsyncConnection, account_id: str) -> tuple[Proof, ...]:
+    """The second factors that an account can answer with; none where it has no factor."""
+    kinds = {Proof(it.kind) for it in await factors.active(tx, account_id)}
+    left = await factors.recovery_codes_left(tx, account_id)
+    return tuple(sorted(kinds | ({Proof.RECOVERY_CODE} if kinds and left else set())))
+
+
+def _owner(email: str, account: Account | None) -> Owner:
+    """Who is told of guesses: whose account it is, unless it opens to nobody by a password."""
+    opens = account and account.disabled_at is None and account.password_hash is not None
+    return Owner(email, account.id if account and opens else None)
 
 
 async def _device(tx: AsyncConnection, place: Place, account_id: str) -> tuple[str | None, bool]:

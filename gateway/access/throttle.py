@@ -15,8 +15,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gateway.access.actors import Actor
 from gateway.access.grants import Access
+from gateway.access.notices import tell
 from gateway.access.policy import Action
 from gateway.errors import TooManyAttemptsError
 from gateway.ids import now
@@ -55,9 +58,19 @@ CODE = Kind("code of account", free=10, reset=True)
 CONFIRMATION = Kind("confirmation of session", free=5, reset=True)
 AGREEMENT = Kind("agreement asked by account", free=5, reset=True)
 RESET_ASKED = Kind("reset asked from network", free=20, reset=False, forget=HOUR)
+RESET_MAILED = Kind("reset mailed to account", free=5, reset=False)
 LINK = Kind("link taken from network", free=20, reset=False, forget=HOUR)
 BEGUN = Kind("sign-in begun from network", free=100, reset=False, forget=HOUR)
 STUFFING = Kind("stuffing from network", free=1, reset=False, forget=HOUR)
+TOLD = Kind("owner told of address", free=1, reset=False, forget=HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is guessed at: an address, and the account to be told, if there is one."""
+
+    email: str
+    account_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,12 @@ class Throttle:
         self._main = main
         self._access = access
 
-    async def enter(self, *wanted: Door) -> None:
+    async def enter(self, *wanted: Door, owner: Owner | None = None) -> None:
         """Count a try at each of these doors.
+
+        Args:
+            wanted: What is tried.
+            owner: Who is told if one of them waits, unless it is for its network alone.
 
         Raises:
             TooManyAttemptsError: One of them waits; nothing was counted.
@@ -131,11 +148,17 @@ class Throttle:
         at = now()
         async with self._main.transaction() as tx:
             held = await throttles.hold(tx, {door.key for door in wanted}, at)
-            left = max(_left(door, held[door.key], at) for door in wanted)
-            if left > timedelta(0):
-                raise TooManyAttemptsError(seconds=-(-left // timedelta(seconds=1)))
-            for door in wanted:
-                await throttles.put(tx, _tried(door, held[door.key], at))
+            waits = {door: _left(door, held[door.key], at) for door in wanted}
+            left = max(waits.values())
+            if left <= timedelta(0):
+                for door in wanted:
+                    await throttles.put(tx, _tried(door, held[door.key], at))
+                return
+            # A network that waits says nothing of an account: one try each would mail everybody.
+            own = any(wait > timedelta(0) and door.kind != NETWORK for door, wait in waits.items())
+            if owner is not None and own:
+                await _tell(tx, owner, at)
+        raise TooManyAttemptsError(seconds=-(-left // timedelta(seconds=1)))
 
     async def passed(self, wanted: Collection[Door]) -> None:
         """Take a try back that was right."""
@@ -166,6 +189,35 @@ class Throttle:
         await self._access.note(
             visitor, Action.SESSION_STUFFING, refused=True, network=near, accounts=count
         )
+
+
+async def take(tx: AsyncConnection, door: Door, at: datetime) -> bool:
+    """Count one more at a door that takes what is free in a time, and then no more till it is over.
+
+    Nobody is made to wait by it: it is for what we do ourselves because somebody asked.
+    """
+    tries = (await throttles.hold(tx, {door.key}, at))[door.key]
+    if at - tries.first_at >= door.kind.forget:
+        tries = replace(tries, count=0, first_at=at)
+    if tries.count >= door.kind.free:
+        return False
+    await throttles.put(tx, replace(tries, count=tries.count + 1, last_at=at))
+    return True
+
+
+async def _tell(tx: AsyncConnection, owner: Owner, at: datetime) -> None:
+    """Tell the owner that somebody guesses, once an hour at most.
+
+    It is counted for an address without an account too, so that both are nearly the same work. This
+    door is held after all others, by everybody, so that nobody waits for who waits for them.
+    """
+    told = Door(TOLD, owner.email)
+    tries = (await throttles.hold(tx, {told.key}, at))[told.key]
+    if tries.count and at - tries.last_at < HOUR:
+        return
+    await throttles.put(tx, _tried(told, tries, at))
+    if owner.account_id is not None:
+        await tell(tx, "many_failed_sign_ins", account_id=owner.account_id)
 
 
 def _left(door: Door, tries: Tries, at: datetime) -> timedelta:

@@ -112,7 +112,7 @@ async def list_accounts(request: web.Request) -> PersonList:
     body=NewAccount,
     answer=InvitedView,
     status=201,
-    errors=(CrossSiteError,),
+    errors=(CrossSiteError, ConfirmationRequiredError),
 )
 async def add_account(request: web.Request, body: NewAccount) -> InvitedView:
     """Make an account and mail its invitation."""

@@ -200,19 +200,27 @@ def device_cookie_name(request: web.Request) -> str:
 def is_secure(request: web.Request) -> bool:
     """Whether the browser speaks TLS, to us or to a proxy that we trust."""
     if _is_trusted(request):
-        return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        return (_last(request, "X-Forwarded-Proto") or request.scheme) == "https"
     return request.scheme == "https"
 
 
 def address(request: web.Request) -> str | None:
     """The network address of who asks; a proxy's word counts only if the proxy is trusted."""
     if _is_trusted(request):
-        last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         try:
-            return str(ipaddress.ip_address(last))
+            return str(ipaddress.ip_address(_last(request, "X-Forwarded-For")))
         except ValueError:
             return request.remote
     return request.remote
+
+
+def _last(request: web.Request, name: str) -> str:
+    """The last entry of a header, empty if there is none.
+
+    A proxy may write behind what it was sent, on that line or on one of its own (RFC 9110, 5.3);
+    what stands before is whatever the sender made up.
+    """
+    return ",".join(request.headers.getall(name, ())).rpartition(",")[2].strip()
 
 
 def _is_trusted(request: web.Request) -> bool:

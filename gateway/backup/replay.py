@@ -12,7 +12,8 @@ The data are of one moment, keystore and provider of a later one. So, in this or
    gets that one. What this back-up holds of its records opens under nothing.
 5. a practice that has no key at all any more was erased as a whole, and is closed; what of that
    was asked for already at the time of the back-up comes to its certificates.
-6. a file whose key is gone was removed since; one whose bytes the back-up lacks goes too.
+6. an account that was closed since is closed and erased again.
+7. a file whose key is gone was removed since; one whose bytes the back-up lacks goes too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.backup.sources import Versions
 from gateway.ids import new_id, now
 from keys.context import Purpose
-from storage import accounts, cases, files
+from storage import accounts, cases, files, keystore
 from storage.cases import Case
 from storage.rows import every
 from storage.schema import cases as case_table
@@ -58,6 +59,7 @@ class Replayed:
     Attributes:
         erased: Cases that had been erased since.
         closed: Practices that had been erased since.
+        accounts: Accounts that had been closed since, but for those of such practices.
         lost: Cases whose key lies under a version that was destroyed: of an older keystore.
         unreadable: Living cases whose records of this moment open under nothing any more.
         uploads: Uploads that were on their way.
@@ -66,6 +68,7 @@ class Replayed:
 
     erased: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)
@@ -90,6 +93,7 @@ class Replay:
         await self._punctures(held)
         await self._cases(held)
         await self._practices()
+        await self._accounts()
         await self._files()
         return self.done
 
@@ -281,6 +285,14 @@ class Replay:
         )
         ended = {"step": "punctured", "puncture_id": puncture["id"], "evidence": "[]"}
         await self.main.execute(update(erasures).where(erasures.c.id.in_(ids)).values(**ended))
+
+    async def _accounts(self) -> None:
+        known = await accounts.closed_accounts(self.main)
+        for account_id, at in (await keystore.closed_at(self.keystore)).items():
+            account = await accounts.get_account(self.main, account_id)
+            if account is not None and account_id not in known:
+                await accounts.end_account(self.main, account_id, at)
+                self.done.accounts.append(account_id)
 
     async def _files(self) -> None:
         rows = await self.main.execute(

@@ -270,6 +270,7 @@ class Restore:
                     proven=log.proven,
                     erased=len(changed.erased),
                     closed=changed.closed,
+                    accounts_closed=len(changed.accounts),
                     lost=len(changed.lost),
                     unreadable=len(changed.unreadable),
                     uploads_lost=len(changed.uploads),

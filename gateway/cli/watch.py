@@ -27,9 +27,11 @@ All = Annotated[bool, typer.Option("--all", help="Those that were dismissed, too
 
 _COLUMNS = ("at", "severity", "rule", "count", "about", "id")
 _REPLAYED = Words(
-    "{events} events, {alerts} alerts. In a thousand user-days ({user_days} there were):"
+    "{events} events ({altered} altered records left out), {alerts} alerts."
+    " In a thousand user-days ({user_days} there were):"
     " {high:.1f} high, {warning:.1f} warnings, {notice:.1f} notices.",
-    "{events} gebeurtenissen, {alerts} meldingen. Per duizend gebruikersdagen"
+    "{events} gebeurtenissen ({altered} gewijzigde vastleggingen weggelaten), {alerts} meldingen."
+    " Per duizend gebruikersdagen"
     " (er waren er {user_days}):"
     " {high:.1f} hoog, {warning:.1f} waarschuwingen, {notice:.1f} aandachtspunten.",
 )
@@ -104,4 +106,9 @@ def _figures(found: Replayed) -> dict[str, Any]:
     from gateway.watch.seen import Severity  # noqa: PLC0415
 
     noise = {each.name.lower(): round(found.noise(each), 3) for each in Severity}
-    return {"events": found.events, "user_days": found.user_days, "per_1000_user_days": noise}
+    return {
+        "events": found.events,
+        "altered": found.altered,
+        "user_days": found.user_days,
+        "per_1000_user_days": noise,
+    }

@@ -18,7 +18,7 @@ from gateway.ids import now
 from gateway.intake.uploads import Uploads
 from gateway.settings import Settings
 from keys.context import Purpose
-from storage import accounts, cases, files, keystore, links, signins, throttles
+from storage import accounts, cases, files, inventory, keystore, links, signins, throttles
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.durable import sweep_unfinished
@@ -72,6 +72,7 @@ class Sweeper:
             unfinished_blobs=await self._blobs.sweep_unfinished(before),
             unfinished_files=await asyncio.to_thread(sweep_unfinished, self._data, before),
         )
+        await self._note_closed()
         async with self._main.transaction() as tx:
             await accounts.delete_expired_sessions(tx, now())
             await signins.delete_expired(tx, now())
@@ -118,6 +119,7 @@ class Sweeper:
             Purpose.UPLOAD_KEY: files.known_uploads,
             Purpose.FILE_KEY: files.known_blobs,
             Purpose.CASE_KEY: cases.known_keys,
+            Purpose.ACCOUNT_KEY: inventory.open_accounts,
         }
         for purpose, names in known.items():
             async with self._keystore.reading() as connection:
@@ -130,6 +132,13 @@ class Sweeper:
                         await keystore.remove(tx, purpose, object_id)
                     removed += 1
         return removed
+
+    async def _note_closed(self) -> None:
+        """Tell the keystore of every closed account: those of a client too, or after a crash."""
+        async with self._main.reading() as connection:
+            closed = await accounts.closed_accounts(connection)
+        async with self._keystore.transaction() as tx:
+            await keystore.enter_closed(tx, closed)
 
 
 def _batches(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Grant, Target
+from gateway.access.grants import Access, Grant, Target, require_still
 from gateway.access.policy import Action
 from gateway.access.sessions import Sessions
 from gateway.errors import (
@@ -146,9 +146,7 @@ class Uploads:
             sealed_name=opened.seal(f"name/{file_id}", name.encode("utf-8", "replace")),
         )
         async with self._main.transaction() as tx:
-            case = await cases.lock(tx, case_id)
-            if case is None or case.state != grant.case.state or case.frozen_at is not None:
-                raise WrongStateError(needed=grant.case.state, state="changed")
+            case = require_still(grant, await cases.lock(tx, case_id))
             if case.key_id != opened.key_id:
                 raise UnavailableError  # the name is sealed under a key that goes
             if len(await files.of_case(tx, case_id)) >= self._files_per_case:
@@ -251,7 +249,7 @@ class Uploads:
             actor, Action.FILE_REMOVE, case_id, target=Target("file", file_id)
         )
         async with self._main.transaction() as tx:
-            file = await _of_draft(tx, case_id, file_id)
+            file = await _of_draft(tx, grant, file_id)
             if file.state == "removed":
                 raise NotFoundError
             await files.delete_thumbnail(tx, file_id)
@@ -278,7 +276,7 @@ class Uploads:
             actor, Action.FILE_PLACE, case_id, target=Target("file", file_id)
         )
         async with self._main.transaction() as tx:
-            file = await _of_draft(tx, case_id, file_id)
+            file = await _of_draft(tx, grant, file_id)
             if file.state in {*ENDED, "refused"}:
                 raise NotFoundError
             if slot is not None:
@@ -300,14 +298,12 @@ class Uploads:
         await clear_quarantine(self._keys, self._blobs, file.id, blob_ids)
 
 
-async def _of_draft(tx: AsyncConnection, case_id: str, file_id: str) -> File:
-    """A file whose case, now under its row lock, is a draft."""
-    case = await cases.lock(tx, case_id)
+async def _of_draft(tx: AsyncConnection, grant: Grant, file_id: str) -> File:
+    """A file whose case, now under its row lock, may still be changed."""
+    require_still(grant, await cases.lock(tx, grant.case.id))
     file = await files.get(tx, file_id)
-    if case is None or file is None or file.case_id != case_id:
+    if file is None or file.case_id != grant.case.id:
         raise NotFoundError
-    if case.state != "draft" or case.frozen_at is not None:
-        raise WrongStateError(needed="draft", state=case.state)
     return file
 
 

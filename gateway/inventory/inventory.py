@@ -212,7 +212,7 @@ class Inventory:
             Purpose.FILE_KEY: files.known_blobs,
             Purpose.CASE_KEY: cases.known_keys,
             Purpose.INDEX_KEY: inventory.known_controllers,
-            Purpose.ACCOUNT_KEY: inventory.known_accounts,
+            Purpose.ACCOUNT_KEY: inventory.open_accounts,
         }
         while True:
             async with self.keystore.reading() as connection:

@@ -215,12 +215,12 @@ NOTICES: Mapping[str, Letter] = {
     "many_failed_sign_ins": Letter(
         Text(
             "Many failed attempts to sign in",
-            "Since {at} (UTC) somebody tried many times to sign in to your account and failed."
+            "Until {at} (UTC) somebody tried many times to sign in to your account and failed."
             "\nYou can go on working. Choose a password that you use nowhere else.",
         ),
         Text(
             "Veel mislukte pogingen om aan te melden",
-            "Sinds {at} (UTC) probeerde iemand vaak en zonder succes in uw account te komen."
+            "Tot {at} (UTC) probeerde iemand vaak en zonder succes in uw account te komen."
             "\nU kunt doorwerken. Kies een wachtwoord dat u nergens anders gebruikt.",
         ),
     ),

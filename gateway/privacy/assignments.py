@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Grant, Target
+from gateway.access.grants import Access, Grant, Target, require_still
 from gateway.access.policy import Action, Role
-from gateway.errors import CaseFrozenError, InvalidInputError, NotFoundError, WrongStateError
+from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
 from storage import accounts, cases
 from storage.accounts import Account
@@ -67,7 +67,7 @@ class Assignments:
         begins, ends = term.moments(at)
         async with self._main.transaction() as tx:
             planner = await _planner(tx, email)
-            await _locked(tx, case_id, "submitted", "planning")
+            require_still(grant, await cases.lock(tx, case_id))
             await cases.end_assignments(tx, case_id, at, account_id=planner.id)
             assignment = Assignment(new_id(), case_id, planner.id, actor.id, begins, ends)
             await cases.assign(tx, assignment)
@@ -110,7 +110,7 @@ class Assignments:
             colleague = await _planner(tx, email)
             if colleague.id == actor.id:
                 raise InvalidInputError(field="email", reason="name a colleague")
-            await _locked(tx, case_id, "planning")
+            require_still(grant, await cases.lock(tx, case_id))
             at = now()
             own = await cases.running_assignment(tx, case_id, actor.id, at)
             if own is None:
@@ -155,17 +155,6 @@ async def _planner(tx: AsyncConnection, email: str) -> Account:
     if planner is None or planner.role != Role.PLANNER or planner.disabled_at is not None:
         raise InvalidInputError(field="email", reason="there is no planner of this address")
     return planner
-
-
-async def _locked(tx: AsyncConnection, case_id: str, *states: str) -> None:
-    """Hold the case's row; refuse it if, now, it is not in a state for this act."""
-    case = await cases.lock(tx, case_id)
-    if case is None:
-        raise NotFoundError
-    if case.frozen_at is not None:
-        raise CaseFrozenError
-    if case.state not in states:
-        raise WrongStateError(needed=" / ".join(states), state=case.state)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

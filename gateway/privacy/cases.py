@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Grant, Target
+from gateway.access.grants import Access, Grant, Target, require_still
 from gateway.access.policy import Action, Relation
 from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
@@ -209,7 +209,7 @@ class Cases:
         """
         grant = await self._access.authorise(actor, Action.CASE_SUBMIT, case_id)
         async with self._main.transaction() as tx:
-            self._locked(await cases.lock(tx, case_id), "draft")
+            require_still(grant, await cases.lock(tx, case_id))
             rows = await files.of_case(tx, case_id)
             if any(row.state in {"receiving", "received"} for row in rows):
                 raise WrongStateError(needed="all files checked", state="files on their way")
@@ -227,7 +227,7 @@ class Cases:
         """
         grant = await self._access.authorise(actor, Action.CASE_COMPLETE, case_id)
         async with self._main.transaction() as tx:
-            self._locked(await cases.lock(tx, case_id), "planning")
+            require_still(grant, await cases.lock(tx, case_id))
             rows = await files.of_case(tx, case_id)
             if any(row.kind == "plan" and row.state in {"receiving", "received"} for row in rows):
                 raise WrongStateError(needed="all files checked", state="files on their way")
@@ -284,14 +284,6 @@ class Cases:
             by_controller[case.controller_id].append(case.id)
         for controller_id, ids in by_controller.items():
             await self._access.outcome(grant, controller_id=controller_id, cases=ids)
-
-    @staticmethod
-    def _locked(case: Case | None, *states: str) -> None:
-        """Refuse a case that, now under its row lock, is not in a state for this act."""
-        if case is None:
-            raise NotFoundError
-        if case.state not in states or case.frozen_at is not None:
-            raise WrongStateError(needed=" / ".join(states), state=case.state)
 
 
 def file_sight(opened: OpenCase, row: File, grant: Grant) -> FileSight:

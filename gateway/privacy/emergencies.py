@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Literal
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Target
+from gateway.access.grants import Access, Target, require_still
 from gateway.access.notices import tell
 from gateway.access.policy import Action
 from gateway.errors import ForbiddenError, InvalidInputError, NotFoundError, WrongStateError
@@ -53,7 +53,7 @@ class Emergencies:
         grant = await self._access.authorise(actor, Action.EMERGENCY_DECLARE, case_id)
         reason = await self._reasons.cleaned([grant], reason)
         async with self._main.transaction() as tx:
-            await cases.lock(tx, case_id)
+            require_still(grant, await cases.lock(tx, case_id))
             at = now()
             if await cases.running_assignment(tx, case_id, actor.id, at) is not None:
                 raise WrongStateError(needed="not assigned", state="assigned")
@@ -126,10 +126,10 @@ class Emergencies:
             refusal = ForbiddenError()
             await self._access.outcome(grant, refusal=refusal.code)
             raise refusal
-        at = now()
+        words, at = await self._reasons.cleaned([grant], words.strip()), now()
         async with self._main.transaction() as tx:
             if not await emergencies.review(
-                tx, emergency_id, by=actor.id, at=at, verdict=verdict, words=words.strip()
+                tx, emergency_id, by=actor.id, at=at, verdict=verdict, words=words
             ):
                 raise WrongStateError(needed="not reviewed", state="reviewed")
             await tell(

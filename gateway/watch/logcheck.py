@@ -62,20 +62,24 @@ LAGGING = About(
 ABOUT = (ALTERED, SHORTENED, LAGGING)
 
 
-def altered(found: Sequence[CheckedEvent], now: datetime) -> Finding | None:
-    """What is altered in one stretch of the log."""
+def altered(
+    found: Sequence[CheckedEvent], now: datetime, before: Finding | None = None
+) -> Finding | None:
+    """What is altered in one stretch of the log, added to what was `before` it."""
     places = [each.index for each in found if each.is_altered]
     if not places:
-        return None
+        return before
+    first = places[0] if before is None else before.first_index
+    count = len(places) + (0 if before is None else before.count)
     return Finding(
         rule=ALTERED.name,
-        key=f"from {places[0]}",
+        key=f"from {first}",
         severity=Severity.HIGH,
         at=now,
-        first_index=places[0],
+        first_index=first,
         last_index=places[-1],
-        count=len(places),
-        facts=json.dumps({"altered": len(places)}),
+        count=count,
+        facts=json.dumps({"altered": count}),
     )
 
 

@@ -26,11 +26,14 @@ class Replayed:
     Attributes:
         alerts: Each once, as it was said last, in the order in which they were said first.
         events: How many there were.
+        altered: How many records of the stretch, and of the days before it that the rules look back
+            on, are not what their place in the tree holds: the rules were not shown them.
         user_days: On how many days how many people did something, added up.
     """
 
     alerts: Sequence[Alert]
     events: int
+    altered: int
     user_days: int
 
     def noise(self, severity: Severity) -> float:
@@ -44,7 +47,8 @@ async def replay(
 ) -> Replayed:
     """Feed the log from `since` to an engine that knows the days before it."""
     await access.authorise(who, Action.WATCH_REPLAY)
-    engine, said, days, events = Engine(thresholds), dict[tuple[str, str], Alert](), set(), 0
+    engine, said, days = Engine(thresholds), dict[tuple[str, str], Alert](), set()
+    events = altered = 0
     async with main.reading() as connection:
         size = await feed.size(connection)
         begin = await feed.index_at(connection, since, size)
@@ -52,16 +56,19 @@ async def replay(
         place = await feed.index_at(connection, history, begin)
     while place < size:
         async with main.reading() as connection:
-            found = await feed.events_from(connection, place, min(BATCH, size - place))
+            found = await feed.checked_from(connection, place, min(BATCH, size - place))
         if not found:
             break
-        for event in found:
-            place = (event.index or 0) + 1
-            seen = Seen.from_record(place - 1, event.number, event.record)
+        for each in found:
+            place = each.index + 1
+            altered += each.is_altered
+            if each.event is None:
+                continue
+            seen = Seen.from_record(each.index, each.event.number, each.event.record)
             alerts = engine.feed(seen)
             if place > begin:
                 events += 1
                 said.update({(alert.rule, alert.key): alert for alert in alerts})
                 if seen.actor_role not in _NOBODY:
                     days.add((seen.actor_id, seen.at.date()))
-    return Replayed(tuple(said.values()), events, len(days))
+    return Replayed(tuple(said.values()), events, altered, len(days))

@@ -8,6 +8,7 @@ It works under a lease that every write checks. One step, and what a crash leave
 
 Whoever takes the lease has no engine, or one that another process has overtaken. It makes a new
 one from the last days of the log, and what the rules say of those is dropped: it has been said.
+That a record of those days is altered is said: it may have been altered after it was watched.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Watching:
         self._renew_at = clock()
         self._engine: Engine | None = None
         self._following = 0
+        self._altered_before: Finding | None = None
 
     async def run(self) -> None:
         """Watch what comes, until cancelled. A step that fails is tried again."""
@@ -108,7 +110,11 @@ class Watching:
             found = await feed.checked_from(connection, self._following, BATCH)
             size = await feed.size(connection)
             waiting_since = await feed.waiting_since(connection)
-        said = [altered(found, self._clock()), lagging(waiting_since, size, self._clock())]
+        said = [
+            self._altered_before,
+            altered(found, self._clock()),
+            lagging(waiting_since, size, self._clock()),
+        ]
         following = self._following
         if size < following:
             said.append(shortened(following, size, self._clock()))
@@ -121,6 +127,7 @@ class Watching:
                 findings += map(finding_of, engine.feed(seen))
         if findings or following != self._following:
             await self._write(lease, findings, following)
+            self._altered_before = None
         if following < self._following:
             self._engine = None
         self._following = following
@@ -142,7 +149,7 @@ class Watching:
 
     async def _rebuild(self) -> Engine:
         """Feed the last days before the position to a new engine."""
-        engine = Engine(self._thresholds)
+        engine, altered_before = Engine(self._thresholds), None
         async with self._main.reading() as connection:
             following = await alerts.position(connection) or 0
             since = self._clock() - timedelta(days=self._thresholds.history_days)
@@ -151,14 +158,16 @@ class Watching:
             if await self._take_lease() is None:
                 raise LeaseLostError("lease watch: it ran out")
             async with self._main.reading() as connection:
-                found = await feed.events_from(connection, start, min(BATCH, following - start))
+                found = await feed.checked_from(connection, start, min(BATCH, following - start))
             if not found:
                 break
-            for event in found:
-                start = (event.index or 0) + 1
-                if start <= following:
-                    engine.feed(Seen.from_record(start - 1, event.number, event.record))
+            altered_before = altered(found, self._clock(), altered_before)
+            for each in found:
+                start = each.index + 1
+                if each.event is not None and start <= following:
+                    engine.feed(Seen.from_record(each.index, each.event.number, each.event.record))
         self._engine, self._following = engine, following
+        self._altered_before = altered_before
         return engine
 
     async def _take_lease(self) -> leases.Lease | None:

@@ -5,7 +5,12 @@ Columns named `sealed_*` hold ciphertext; `wrapped` holds a wrapped key. Both ar
 """
 
 from storage.schema.columns import EPOCH, Instant, keystore, main, microseconds
-from storage.schema.keys import controller_versions, erasure_ledger, wrapped_keys
+from storage.schema.keys import (
+    closed_accounts,
+    controller_versions,
+    erasure_ledger,
+    wrapped_keys,
+)
 from storage.schema.mail import factor_recoveries, links, notices
 from storage.schema.people import (
     accounts,
@@ -51,6 +56,7 @@ __all__ = [
     "assignments",
     "cases",
     "checkpoints",
+    "closed_accounts",
     "controller_versions",
     "controllers",
     "cosignatures",

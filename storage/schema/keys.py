@@ -40,3 +40,11 @@ erasure_ledger = Table(
     Column("erased_at", Instant, nullable=False),
     Column("certificate_sha256", LargeBinary, nullable=False),
 )
+
+# Whose account was closed: an older back-up of the main database must not bring them back.
+closed_accounts = Table(
+    "closed_accounts",
+    keystore,
+    Column("account_id", Text, primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+)

@@ -47,6 +47,8 @@ accounts = Table(
     Column("closed_at", Instant),
     Column("confidential_at", Instant),
     Column("confidential_version", Integer),
+    # No foreign key: a dump is loaded row by row, in no order of who invited whom.
+    Column("invited_by", Text),
     Column("created_at", Instant, nullable=False),
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -14,6 +15,10 @@ import pytest
 from sqlalchemy import select, text
 
 from gateway.access.policy import PRACTICE_ROLES
+from gateway.access.sessions import csrf_token
+from gateway.ids import hash_secret, new_id, new_secret, now
+from storage import accounts
+from storage.accounts import Session
 from storage.blobs import Area
 from storage.schema import events, wrapped_keys
 from tests.house import API, PASSWORD, Answer, House, Person, keep_confidential
@@ -125,6 +130,27 @@ async def signed_in(house: House, role: str = "dentist") -> Browser:
     answer = await browser.sign_in(await employee(house, role))
     assert answer.status == 200, answer.text
     return browser
+
+
+async def session_of(house: House, account_id: str, **columns: Any) -> Browser:
+    """A session of an account that has just begun; `columns` tell what else it is like."""
+    secret, at = planted("a session", new_secret()), now()
+    session = Session(
+        secret_hash=hash_secret(secret),
+        id=new_id(),
+        account_id=account_id,
+        device="Firefox on Windows",
+        address=None,
+        proofs="password totp",
+        restricted=None,
+        created_at=at,
+        seen_at=at,
+        confirmed_at=at,
+        expires_at=at + timedelta(hours=1),
+    )
+    async with house.rooms.main.transaction() as tx:
+        await accounts.add_session(tx, replace(session, **columns))
+    return Browser(house, house.url, cookie=f"kluis={secret}", csrf=csrf_token(secret))
 
 
 async def logged(house: House, code: str) -> Sequence[Any]:

@@ -30,13 +30,14 @@ from storage.database import Database
 from storage.files import File
 from storage.schema import cases, events, files
 from tests.adversary.attacks import row
-from tests.gateway.ground import SQLITE, logged, refused, until
+from tests.gateway.ground import SQLITE, logged, refused, session_of, until
 from tests.house import (
     API,
     PASSPHRASE,
     PASSWORD,
     PATIENT,
     SCAN,
+    TUS,
     Answer,
     House,
     Person,
@@ -195,6 +196,40 @@ async def test_on_a_disk_that_is_full_but_for_its_reserve_an_officer_still_signs
         monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 1 << 40)
         await house.dentist.get(f"{API}/cases/{case_id}")
         assert settings.disk_reserve_path.exists()
+
+
+@SQLITE
+async def test_what_strangers_are_refused_takes_nothing_of_the_reserve_and_tells_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.reserve._LOOK_SECONDS", 0.0)
+    async with open_house(settings) as house:
+        for person in (house.dentist, house.officer):
+            await house.rooms.accounts.set_password(email=person.email, password=PASSWORD)
+        monkeypatch.setattr("storage.reserve.free_bytes", lambda _directory: 0)
+
+        answers = [
+            await house.stranger.ask(
+                "POST", f"{API}/session", json={"email": email, "password": "not the password"}
+            )
+            for email in (house.officer.email, house.dentist.email, "nobody@people.invalid")
+        ]
+        answers += [
+            await house.stranger.ask("GET", f"{API}/session"),
+            await house.stranger.ask("HEAD", f"{API}/uploads/{'A' * 43}", headers=TUS),
+        ]
+
+        assert {answer.status for answer in answers} == {503}
+        for answer in answers[:-1]:
+            refused(answer, 503, "disk_full")
+        for code in ("session.open", "session.use", "file.upload"):
+            assert not await logged(house, code)
+
+        officer = await session_of(house, house.officer.id)  # who has proved to be one
+        wrong = {"password": "not the password"}
+        answer = await officer.ask("POST", f"{API}/session/confirmation", json=wrong)
+        assert answer.status == 401
+        assert len(await logged(house, "session.confirm")) == 1
 
 
 @SQLITE

@@ -203,6 +203,14 @@ async def test_a_destroyed_version_says_when(keystore: Database) -> None:
     assert (second.state, second.destroyed_at) == ("current", None)
 
 
+async def test_an_account_was_closed_when_it_was_first_said(keystore: Database) -> None:
+    for closed in ({"one": NOW}, {"one": NOW + HOUR, "two": NOW + HOUR}):
+        async with keystore.transaction() as tx:
+            await keys.enter_closed(tx, closed)
+    async with keystore.reading() as connection:
+        assert await keys.closed_at(connection) == {"one": NOW, "two": NOW + HOUR}
+
+
 async def test_the_ledger_keeps_the_first_entry_of_a_case(keystore: Database) -> None:
     for at in (NOW, NOW + HOUR):
         async with keystore.transaction() as tx:

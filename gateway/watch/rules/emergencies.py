@@ -95,8 +95,8 @@ class EmergencyUnreviewed(Rule):
 
     def see(self, seen: Seen, known: Known, now: int) -> Iterator[Hit]:  # noqa: ARG002
         """Remember what was declared, forget what was reviewed, and say what is overdue."""
-        if seen.code.startswith("emergency.") or seen.ground.startswith("emergency:"):
-            self._note(seen, now)
+        if seen.stage == "outcome" and seen.object_id is not None:
+            self._note(seen, seen.object_id, now)
         while self._due and self._due[0][0] <= now:
             _, emergency, controller_id, case_id, actor_id = heapq.heappop(self._due)
             if emergency in self._open:
@@ -104,17 +104,10 @@ class EmergencyUnreviewed(Rule):
                 subject = Subject(account_id=actor_id, controller_id=controller_id, case_id=case_id)
                 yield Hit(severity=Severity.NOTICE, key=emergency, subject=subject)
 
-    def _note(self, seen: Seen, now: int) -> None:
-        emergency = (
-            seen.ground.removeprefix("emergency:")
-            if seen.ground.startswith("emergency:")
-            else seen.object_id
-        )
-        if emergency is None or seen.is_refused:
-            return
-        if seen.code == "emergency.review":
+    def _note(self, seen: Seen, emergency: str, now: int) -> None:
+        if seen.code == "emergency.review" and seen.text("refusal") is None:
             self._open.discard(emergency)
-        elif seen.stage == "outcome" and emergency not in self._open:
+        elif seen.code == "emergency.declare":
             if len(self._open) >= _MOST_UNREVIEWED:
                 self._dropped += 1
                 return

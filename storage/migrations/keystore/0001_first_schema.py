@@ -16,6 +16,12 @@ depends_on = None
 def upgrade() -> None:
 
     op.create_table(
+        "closed_accounts",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("closed_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_closed_accounts")),
+    )
+    op.create_table(
         "controller_versions",
         sa.Column("controller_id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

@@ -133,6 +133,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("closed_at", Instant(), nullable=True),
         sa.Column("confidential_at", Instant(), nullable=True),
         sa.Column("confidential_version", sa.Integer(), nullable=True),
+        sa.Column("invited_by", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["controller_id"], ["controllers.id"], name=op.f("fk_accounts_controller_id")

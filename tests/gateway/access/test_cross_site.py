@@ -99,6 +99,27 @@ async def test_behind_a_trusted_proxy_the_last_address_it_adds_is_logged(
     assert (await logged(behind_proxy, "case.list"))[-1]["user"]["address"] == "127.0.0.1"
 
 
+async def test_behind_a_proxy_that_adds_a_line_what_the_client_said_before_is_not_believed(
+    behind_proxy: House,
+) -> None:
+    person = behind_proxy.dentist
+    address = ("X-Forwarded-For", "198.51.100.9"), ("X-Forwarded-For", "203.0.113.7")
+    async with person.session.get(
+        f"{person.url}{API}/cases", headers=[*address, ("Authorization", f"Bearer {person.token}")]
+    ) as response:
+        assert response.status == 200
+    assert (await logged(behind_proxy, "case.list"))[-1]["user"]["address"] == "203.0.113.7"
+
+    body = {"email": await employee(behind_proxy), "password": PASSWORD}
+    for protocols, name in ((("https", "http"), "kluis="), (("http", "https"), "__Host-kluis=")):
+        lines = [("X-Forwarded-Proto", protocol) for protocol in protocols]
+        async with person.session.post(
+            f"{person.url}{API}/session", json=body, headers=lines
+        ) as response:
+            assert response.status == 200
+            assert response.headers["Set-Cookie"].startswith(name)
+
+
 async def test_what_anybody_else_says_of_themselves_is_not_believed(house: House) -> None:
     said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
     browser = Browser(house, house.url, said)

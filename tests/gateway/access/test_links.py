@@ -20,9 +20,10 @@ from tests.gateway.ground import (
     employee,
     logged,
     refused,
+    session_of,
     signed_in,
 )
-from tests.house import API, PASSWORD, Answer, House, Person
+from tests.house import API, PASSWORD, Answer, House
 from tests.leaks import planted
 from tests.mail import PAGES, Mailbox, house_with_mail
 
@@ -38,9 +39,20 @@ async def posted(settings: Settings) -> AsyncIterator[tuple[House, Mailbox]]:
         yield opened
 
 
+async def manager_of(house: House) -> Browser:
+    return await session_of(
+        house, (await house.add_person("practice_manager", house.practice.id)).id
+    )
+
+
+async def add(manager: Browser, email: str = WHO, role: str = "dentist") -> Answer:
+    answer = await manager.ask("POST", f"{API}/accounts", json={"email": email, "role": role})
+    assert answer.status == 201, answer.text
+    return answer
+
+
 async def invite(house: House, email: str = WHO, role: str = "dentist") -> Any:
-    manager = await house.add_person("practice_manager", house.practice.id)
-    return await manager.post(f"{API}/accounts", {"email": email, "role": role}, 201)
+    return (await add(await manager_of(house), email, role)).json()
 
 
 async def accept(house: House, secret: str, password: str = NEW) -> Answer:
@@ -121,10 +133,10 @@ async def test_a_link_that_is_over_unknown_of_another_kind_or_of_who_is_shut_out
 @SQLITE
 async def test_an_invitation_sent_again_ends_the_one_before(posted: tuple[House, Mailbox]) -> None:
     house, box = posted
-    manager = await house.add_person("practice_manager", house.practice.id)
-    invited = await manager.post(f"{API}/accounts", {"email": WHO, "role": "dentist"}, 201)
+    manager = await manager_of(house)
+    invited = (await add(manager)).json()
     again = f"{API}/accounts/{invited['id']}/invitation"
-    await manager.post(again)
+    assert (await manager.ask("POST", again)).status == 200
     first, second = await box.next_to(WHO), await box.next_to(WHO, 2)
 
     refused(await accept(house, first.secret), 410, "link_ended")
@@ -151,14 +163,14 @@ async def test_an_invitation_whose_mail_does_not_leave_says_so_and_can_be_sent_a
 ) -> None:
     house, box = posted
     box.answer = "550 no"
-    manager = await house.add_person("practice_manager", house.practice.id)
-    invited = await manager.post(f"{API}/accounts", {"email": WHO, "role": "dentist"}, 201)
+    manager = await manager_of(house)
+    invited = (await add(manager)).json()
     assert invited["mailed"] is False
 
     box.answer = "250 taken"
-    again = await manager.post(f"{API}/accounts/{invited['id']}/invitation")
+    again = await manager.ask("POST", f"{API}/accounts/{invited['id']}/invitation")
 
-    assert again["mailed"] is True
+    assert again.json()["mailed"] is True
     assert (await accept(house, (await box.next_to(WHO)).secret)).status == 204
 
 
@@ -255,6 +267,45 @@ async def test_one_mailbox_is_not_filled_with_links(posted: tuple[House, Mailbox
 
 
 @SQLITE
+async def test_a_link_that_its_owner_may_be_about_to_use_is_not_ended_by_a_request(
+    posted: tuple[House, Mailbox],
+) -> None:
+    house, box = posted
+    victim, other = await employee(house), await employee(house, "planner")
+    secret = await reset_secret(house, box, victim)
+
+    await change(house, "UPDATE links SET created_at = created_at - 14 * 60000000")
+    await ask_reset(house, victim)
+    await reset_secret(house, box, other)  # so the request before it was dealt with
+    assert len(box.to(victim)) == 1
+    await change(house, "UPDATE links SET created_at = created_at - 2 * 60000000")
+    await ask_reset(house, victim)
+    second = (await box.next_to(victim, 2)).secret
+
+    refused(await reset(house, secret), 410, "link_ended")
+    assert (await reset(house, second)).status == 204
+
+
+@SQLITE
+async def test_one_account_gets_five_links_a_day_whoever_asks_and_nobody_is_told(
+    posted: tuple[House, Mailbox],
+) -> None:
+    house, box = posted
+    victim, other = await employee(house), await employee(house, "planner")
+    for number in range(1, 6):
+        assert (await ask_reset(house, victim)).status == 202
+        await box.next_to(victim, number)
+        await change(house, "UPDATE links SET created_at = created_at - 16 * 60000000")
+
+    assert (await ask_reset(house, victim)).status == 202
+    await reset_secret(house, box, other)
+    assert len(box.to(victim)) == 5
+    await change(house, "UPDATE throttles SET first_at = first_at - 24 * 3600000000")
+    await ask_reset(house, victim)
+    await box.next_to(victim, 6)
+
+
+@SQLITE
 async def test_a_link_is_refused_to_a_page_of_another_site(posted: tuple[House, Mailbox]) -> None:
     house, _ = posted
     for path in ("invitations", "password/resets", "password/reset-requests"):
@@ -292,7 +343,19 @@ async def test_the_secret_of_a_link_is_in_the_mail_and_nowhere_else(
 @SQLITE
 async def test_a_link_of_a_program_is_never_made(posted: tuple[House, Mailbox]) -> None:
     house, _ = posted
-    manager: Person = await house.add_person("practice_manager", house.practice.id)
+    manager = await manager_of(house)
     body = {"email": WHO, "role": "service"}
 
     refused(await manager.ask("POST", f"{API}/accounts", json=body), 422, "invalid_input")
+
+
+@SQLITE
+async def test_a_link_lets_nobody_into_a_practice_that_was_closed(
+    posted: tuple[House, Mailbox],
+) -> None:
+    house, box = posted
+    await invite(house)
+    secret = (await box.next_to(WHO)).secret
+    await change(house, "UPDATE controllers SET closed_at = created_at")
+
+    refused(await accept(house, secret), 410, "link_ended")

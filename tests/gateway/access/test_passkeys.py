@@ -13,7 +13,15 @@ from gateway.access import passkeys
 from gateway.access.throttle import BEGUN
 from gateway.settings import Settings
 from tests.authenticator import Answering, SoftKey
-from tests.gateway.ground import SQLITE, Browser, employee, logged, refused, signed_in
+from tests.gateway.ground import (
+    SQLITE,
+    Browser,
+    employee,
+    logged,
+    refused,
+    session_of,
+    signed_in,
+)
 from tests.house import API, PASSWORD, Answer, House, Person, open_house
 
 ORIGIN = "https://kluis.example.invalid"
@@ -199,8 +207,8 @@ async def test_somebody_elses_passkey_is_no_second_factor(kluis: House) -> None:
 @SQLITE
 async def test_a_ticket_serves_what_it_was_given_for(kluis: House) -> None:
     browser, key = await signed_in(kluis), SoftKey()
-    begun = (await browser.ask("POST", f"{API}/account/passkeys/options")).json()
     assert (await added(browser, key)).status == 201
+    begun = (await browser.ask("POST", f"{API}/account/passkeys/options")).json()
     options = {"rpId": begun["options"]["rp"]["id"], "challenge": begun["options"]["challenge"]}
     body = {"ticket": begun["ticket"], "credential": key.get(options, TRUE)}
     refused(await browser.ask("POST", f"{API}/session/passkey", json=body), 401, "passkey_refused")
@@ -268,6 +276,32 @@ async def test_a_passkey_proves_its_person_again_under_a_new_cookie(kluis: House
     assert browser.cookie != before
     assert (await browser.ask("GET", f"{API}/session")).status == 200
     refused(await browser.ask("POST", path, json=body), 401, "code_refused")
+
+
+async def test_a_first_passkey_ends_the_sessions_that_are_older_than_it(kluis: House) -> None:
+    email = await employee(kluis, "planner")
+    login = {"email": email, "password": PASSWORD}
+    older, owner = stranger(kluis), stranger(kluis)
+    for browser in (older, owner):
+        await browser.ask("POST", f"{API}/session", json=login)
+    begun = (await older.ask("POST", f"{API}/account/passkeys/options")).json()
+    assert (await added(owner, SoftKey())).status == 201
+
+    body = {"ticket": begun["ticket"], "name": "key", "credential": _made(begun, SoftKey())}
+    late = await older.ask("POST", f"{API}/account/passkeys", json=body)
+    refused(late, 401, "unauthenticated")
+    assert (await owner.ask("GET", f"{API}/cases")).status == 200
+
+
+async def test_a_session_that_proved_no_factor_adds_no_passkey_beside_one(kluis: House) -> None:
+    await with_key(kluis, "planner")
+    own = (await logged(kluis, "session.open"))[-1]["user"]["id"]
+    older = await session_of(kluis, own, proofs="password", restricted="second_factor")
+
+    refused(await added(older, SoftKey()), 401, "unauthenticated")
+    kept = (await older.ask("GET", f"{API}/account/factors")).json()["factors"]
+    assert [factor["kind"] for factor in kept] == ["totp", "passkey"]
+    refused(await older.ask("GET", f"{API}/cases"), 403, "second_factor_required")
 
 
 @SQLITE

@@ -7,14 +7,36 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.ground import SQLITE, UNKNOWN, Browser, change, logged, refused, signed_in
-from tests.house import API, PASSWORD, House, Person
+from gateway.access.actors import operator
+from gateway.access.people import NewPerson
+from storage import accounts
+from tests.gateway.ground import (
+    SQLITE,
+    UNKNOWN,
+    Browser,
+    change,
+    logged,
+    refused,
+    session_of,
+    signed_in,
+)
+from tests.house import API, PASSWORD, House, Person, keep_confidential
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 
-async def manager_of(house: House) -> Person:
-    return await house.add_person("practice_manager", house.practice.id)
+async def somebody(house: House, role: str = "practice_manager") -> Browser:
+    """Who runs people, in a browser."""
+    practice = house.practice.id if role == "practice_manager" else None
+    return await session_of(house, (await house.add_person(role, practice)).id)
+
+
+async def own_id(browser: Browser) -> str:
+    return str((await browser.ask("GET", f"{API}/session")).json()["account"]["id"])
+
+
+async def everybody_to(browser: Browser) -> Any:
+    return (await browser.ask("GET", f"{API}/accounts")).json()["accounts"]
 
 
 async def patch(who: Person | Browser, account_id: str, **body: object) -> Any:
@@ -24,20 +46,20 @@ async def patch(who: Person | Browser, account_id: str, **body: object) -> Any:
 @SQLITE
 async def test_a_manager_sees_the_own_people_and_an_administrator_everybody(house: House) -> None:
     _, foreign = await house.add_practice()
-    manager, administrator = await manager_of(house), await house.add_person("administrator")
+    manager, administrator = await somebody(house), await somebody(house, "administrator")
 
-    own = (await manager.get(f"{API}/accounts"))["accounts"]
-    everybody = (await administrator.get(f"{API}/accounts"))["accounts"]
+    own, everybody = await everybody_to(manager), await everybody_to(administrator)
 
-    assert {person["id"] for person in own} == {manager.id, house.dentist.id}
-    assert {foreign.id, house.planner.id, manager.id} < {person["id"] for person in everybody}
+    managers = await own_id(manager)
+    assert {person["id"] for person in own} == {managers, house.dentist.id}
+    assert {foreign.id, house.planner.id, managers} < {person["id"] for person in everybody}
     assert {person["controller_id"] for person in own} == {house.practice.id}
 
 
 @SQLITE
 async def test_a_manager_adds_nobody_to_the_house_or_to_another_practice(house: House) -> None:
     practice, _ = await house.add_practice()
-    manager = await manager_of(house)
+    manager = await somebody(house)
     asked = {"email": "who@people.invalid", "role": "dentist"}
 
     for role in ("administrator", "privacy_officer", "planner", "coordinator", "operator"):
@@ -57,7 +79,7 @@ async def test_an_account_of_another_practice_answers_like_one_that_does_not_exi
     house: House,
 ) -> None:
     _, foreign = await house.add_practice()
-    manager = await manager_of(house)
+    manager = await somebody(house)
     for method, tail in (("PATCH", ""), ("POST", "/invitation")):
         said = [
             await manager.ask(method, f"{API}/accounts/{one}{tail}", json={"disabled": True})
@@ -70,17 +92,18 @@ async def test_an_account_of_another_practice_answers_like_one_that_does_not_exi
 @SQLITE
 @pytest.mark.parametrize("role", ["practice_manager", "administrator"])
 async def test_nobody_changes_their_own_role_or_lets_themself_in(house: House, role: str) -> None:
-    who = await house.add_person(role, house.practice.id if role != "administrator" else None)
+    who = await somebody(house, role)
+    own = await own_id(who)
 
     for body in ({"role": "dentist"}, {"disabled": False}, {"disabled": True}, {"name": "I"}):
-        refused(await patch(who, who.id, **body), 403, "forbidden")
+        refused(await patch(who, own, **body), 403, "forbidden")
 
 
 @SQLITE
 async def test_nobody_crosses_between_the_house_and_a_practice_by_a_change_of_role(
     house: House,
 ) -> None:
-    administrator = await house.add_person("administrator")
+    administrator = await somebody(house, "administrator")
 
     refused(await patch(administrator, house.dentist.id, role="planner"), 422, "invalid_input")
     refused(await patch(administrator, house.planner.id, role="dentist"), 422, "invalid_input")
@@ -91,11 +114,10 @@ async def test_nobody_crosses_between_the_house_and_a_practice_by_a_change_of_ro
 async def test_who_is_shut_out_is_out_at_once_and_comes_in_again_only_when_let_in(
     house: House,
 ) -> None:
-    manager = await manager_of(house)
+    manager = await somebody(house)
     browser = await signed_in(house)
     email = "dentist-with-password@people.invalid"
-    everybody = (await manager.get(f"{API}/accounts"))["accounts"]
-    account_id = next(person["id"] for person in everybody if person["email"] == email)
+    account_id = await own_id(browser)
 
     answer = await patch(manager, account_id, disabled=True)
     assert answer.json()["state"] == "disabled"
@@ -110,19 +132,19 @@ async def test_who_is_shut_out_is_out_at_once_and_comes_in_again_only_when_let_i
 
 @SQLITE
 async def test_another_role_ends_the_sessions_of_the_one_before(house: House) -> None:
-    manager, browser = await manager_of(house), await signed_in(house)
-    own = (await browser.ask("GET", f"{API}/session")).json()["account"]["id"]
+    manager, browser = await somebody(house), await signed_in(house)
 
-    assert (await patch(manager, own, role="practice_manager")).status == 200
+    assert (await patch(manager, await own_id(browser), role="practice_manager")).status == 200
 
     refused(await browser.ask("GET", f"{API}/accounts"), 401, "unauthenticated")
 
 
 async def test_two_managers_who_shut_each_other_out_at_once_leave_one(house: House) -> None:
-    one, other = await manager_of(house), await manager_of(house)
+    one, other = await somebody(house), await somebody(house)
+    ids = await own_id(one), await own_id(other)
 
     answers = await asyncio.gather(
-        patch(one, other.id, disabled=True), patch(other, one.id, disabled=True)
+        patch(one, ids[1], disabled=True), patch(other, ids[0], disabled=True)
     )
 
     assert {answer.status for answer in answers} in ({200, 401}, {200, 403})
@@ -131,21 +153,94 @@ async def test_two_managers_who_shut_each_other_out_at_once_leave_one(house: Hou
 
 
 @SQLITE
-async def test_a_change_in_a_session_whose_proof_is_old_asks_for_it_again(house: House) -> None:
+async def test_a_session_whose_proof_is_old_is_asked_for_it_again(house: House) -> None:
     browser = await signed_in(house, "practice_manager")
     await change(house, "UPDATE sessions SET confirmed_at = 0")
+    body = {"email": "who@people.invalid", "role": "dentist"}
 
-    answer = await patch(browser, house.dentist.id, disabled=True)
+    added = await browser.ask("POST", f"{API}/accounts", json=body)
+    changed = await patch(browser, house.dentist.id, disabled=True)
 
-    refused(answer, 403, "confirmation_required")
-    body = {"password": PASSWORD}
-    assert (await browser.ask("POST", f"{API}/session/confirmation", json=body)).status == 200
+    for answer in (added, changed):
+        refused(answer, 403, "confirmation_required")
+    proof = {"password": PASSWORD}
+    assert (await browser.ask("POST", f"{API}/session/confirmation", json=proof)).status == 200
+    assert (await browser.ask("POST", f"{API}/accounts", json=body)).status == 201
     assert (await patch(browser, house.dentist.id, disabled=True)).status == 200
 
 
 @SQLITE
+@pytest.mark.parametrize("role", ["practice_manager", "administrator"])
+async def test_no_token_lets_anybody_in_or_out(house: House, role: str) -> None:
+    who = await house.add_person(role, house.practice.id if role == "practice_manager" else None)
+    body = {"email": "who@people.invalid", "role": "dentist", "controller_id": house.practice.id}
+    invitation = f"{API}/accounts/{house.dentist.id}/invitation"
+
+    for answer in (
+        await who.ask("POST", f"{API}/accounts", json=body),
+        await who.ask("POST", invitation),
+        await patch(who, house.dentist.id, disabled=True),
+        await patch(who, house.dentist.id, role="practice_manager"),
+    ):
+        refused(answer, 403, "out_of_scope")
+
+    dentist = (await house.dentist.get(f"{API}/account"))["role"]
+    emails = {one["email"] for one in (await who.get(f"{API}/accounts"))["accounts"]}
+    assert (dentist, "who@people.invalid" in emails) == ("dentist", False)
+
+
+@SQLITE
+@pytest.mark.parametrize("body", [{"disabled": True}, {"role": "practice_manager"}])
+async def test_who_is_shut_out_or_has_another_role_has_no_token_any_more(
+    house: House, body: dict[str, object]
+) -> None:
+    manager = await somebody(house)
+    await house.dentist.get(f"{API}/account")
+
+    assert (await patch(manager, house.dentist.id, **body)).status == 200
+    if "disabled" in body:
+        assert (await patch(manager, house.dentist.id, disabled=False)).status == 200
+
+    await house.dentist.get(f"{API}/account", 401)
+    outcome, *_ = [one for one in await logged(house, "account.change") if "cause" in one["event"]]
+    assert outcome["event"]["detail"]["revoked_tokens"] == 1
+
+
+@SQLITE
+async def test_nobody_changes_their_own_rights_by_a_second_account_that_they_invited(
+    house: House,
+) -> None:
+    first, other = await somebody(house, "administrator"), await somebody(house, "coordinator")
+    body = {"email": "second@people.invalid", "role": "administrator"}
+    invited = (await first.ask("POST", f"{API}/accounts", json=body)).json()["id"]
+    await keep_confidential(house.rooms, invited)
+    second, own = await session_of(house, invited), await own_id(first)
+
+    for change_of_own in ({"role": "planner"}, {"disabled": True}, {"name": "Somebody"}):
+        refused(await patch(second, own, **change_of_own), 403, "forbidden")
+    assert (await patch(second, await own_id(other), role="planner")).status == 200
+    assert (await patch(first, invited, role="coordinator")).status == 200
+
+
+@SQLITE
+async def test_an_account_says_who_invited_it_and_nobody_did_whom_the_operator_adds(
+    house: House,
+) -> None:
+    manager = await somebody(house)
+    body = {"email": "who@people.invalid", "role": "dentist"}
+    invited = (await manager.ask("POST", f"{API}/accounts", json=body)).json()["id"]
+    person = NewPerson("other@people.invalid", "planner")
+    added = (await house.rooms.services.people.add(operator(), person)).account
+
+    async with house.rooms.main.reading() as connection:
+        found = [await accounts.get_account(connection, one) for one in (invited, added.id)]
+
+    assert [one.invited_by for one in found if one] == [await own_id(manager), None]
+
+
+@SQLITE
 async def test_the_log_says_which_fields_were_changed_and_nobodys_name(house: House) -> None:
-    manager = await manager_of(house)
+    manager = await somebody(house)
     name = "Wilhelmina de Vries-Hoekstra"
 
     assert (await patch(manager, house.dentist.id, name=name)).json()["name"] == name
@@ -157,7 +252,7 @@ async def test_the_log_says_which_fields_were_changed_and_nobodys_name(house: Ho
 
 @SQLITE
 async def test_an_address_that_has_an_account_is_not_invited(house: House) -> None:
-    manager = await manager_of(house)
+    manager = await somebody(house)
     body = {"email": house.dentist.email.upper(), "role": "dentist"}
 
     answer = await manager.ask("POST", f"{API}/accounts", json=body)

@@ -20,6 +20,7 @@ from tests.gateway.ground import (
     change,
     logged,
     refused,
+    session_of,
     signed_in,
 )
 from tests.house import API, PASSWORD, House
@@ -195,6 +196,40 @@ async def test_a_factor_that_is_used_meanwhile_was_not_lost(ground: Ground) -> N
     assert (await ground.sign_in()).status == 202
     records = await logged(ground.house, "factor_recovery.complete")
     assert records[-1]["event"]["detail"]["removed"] is False
+
+
+@SQLITE
+@pytest.mark.parametrize("back", ["factors SET activated_at", "recovery_codes SET used_at"])
+async def test_an_owner_who_came_back_by_a_code_or_set_up_a_factor_stops_it(
+    ground: Ground, back: str
+) -> None:
+    await ground.agreed()
+    moment = "(SELECT MAX(asked_at) + 1 FROM factor_recoveries)"
+    await change(ground.house, f"UPDATE {back} = {moment}")
+
+    await ground.let_time_pass()
+
+    assert (await ground.sign_in()).status == 202
+    records = await logged(ground.house, "factor_recovery.complete")
+    assert records[-1]["event"]["detail"]["removed"] is False
+
+
+@SQLITE
+@pytest.mark.parametrize("way", ["asker by agreer", "agreer by asker"])
+async def test_who_invited_who_asks_or_was_invited_by_them_does_not_agree(
+    ground: Ground, way: str
+) -> None:
+    asked = (await ground.ask()).json()
+    agreer = (await ground.administrator.ask("GET", f"{API}/account")).json()["id"]
+    pair = {"made": asked["asked_by"], "by": agreer}
+    if way == "agreer by asker":
+        pair = {"made": agreer, "by": asked["asked_by"]}
+    await change(ground.house, "UPDATE accounts SET invited_by = :by WHERE id = :made", **pair)
+
+    refused(await ground.agree(asked["id"]), 403, "forbidden")
+
+    other = await session_of(ground.house, (await ground.house.add_person("administrator")).id)
+    assert (await ground.agree(asked["id"], other)).status == 200
 
 
 async def test_an_agreement_an_objection_and_the_end_at_one_moment_leave_one_answer(

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from gateway.access import throttle
 from gateway.access.throttle import ACCOUNT, NETWORK, PAIR, Door, Throttle, delay, doors, network
 from gateway.errors import TooManyAttemptsError
-from storage.schema import throttles
+from storage.schema import notices, throttles
 from tests.gateway.ground import SQLITE, Browser, change, employee, logged, refused
 from tests.house import API, PASSWORD, Answer, House
 
@@ -139,6 +139,83 @@ async def test_a_device_cookie_that_we_did_not_make_is_not_adopted(house: House)
     assert device_cookies(again) == []
     ended = [it for it in await logged(house, "session.open") if it["event"]["stage"] == "outcome"]
     assert [it["event"]["detail"]["new_device"] for it in ended] == [True, False]
+
+
+async def told(house: House) -> list[str | None]:
+    """Whom a notice of failed sign-ins waits for."""
+    async with house.rooms.main.reading() as connection:
+        kind = notices.c.kind == "many_failed_sign_ins"
+        rows = await connection.execute(select(notices.c.account_id).where(kind))
+        return list(rows.scalars())
+
+
+async def test_the_owner_of_an_account_that_is_guessed_at_is_told_once_an_hour(
+    house: House,
+) -> None:
+    email = await employee(house)
+    await used_up(house, Door(PAIR, f"{email}\n{network('127.0.0.1')}"))
+
+    answers = await asyncio.gather(*(attempt(house, email) for _ in range(4)))
+
+    assert {answer.status for answer in answers} == {429}
+    assert len(await told(house)) == 1
+    hour = throttle.HOUR // timedelta(microseconds=1)
+    key = Door(throttle.TOLD, email).key
+    statement = "UPDATE throttles SET last_at = last_at - :by WHERE key = :key"
+    await change(house, statement, by=hour - 60_000_000, key=key)
+    refused(await attempt(house, email), 429, "too_many_attempts")
+    assert len(await told(house)) == 1
+    await change(house, statement, by=60_000_000, key=key)
+    refused(await attempt(house, email), 429, "too_many_attempts")
+    assert len(await told(house)) == 2
+
+
+@SQLITE
+async def test_the_owner_is_told_of_guessed_codes_too(house: House) -> None:
+    email, browser = await employee(house), Browser(house, house.url)
+    await browser.sign_in(email)
+    await browser.enrol(email)
+    account = (await browser.ask("GET", f"{API}/session")).json()["account"]["id"]
+    await used_up(house, Door(throttle.CODE, account))
+    ticket = (await attempt(house, email, PASSWORD)).json()["ticket"]
+
+    body = {"ticket": ticket, "code": "123456"}
+    answer = await house.stranger.ask("POST", f"{API}/session/factor", json=body)
+
+    refused(answer, 429, "too_many_attempts")
+    assert await told(house) == [account]
+
+
+@SQLITE
+async def test_nobody_is_told_of_an_account_that_there_is_not_or_that_opens_to_nobody(
+    house: House,
+) -> None:
+    shut = await employee(house, "planner")
+    await house.rooms.accounts.disable(email=shut)
+    known, tokens_only, unknown = (
+        await employee(house),
+        house.dentist.email,
+        "nobody@people.invalid",
+    )
+    said = []
+    for email in (known, shut, tokens_only, unknown):
+        await used_up(house, Door(PAIR, f"{email}\n{network('127.0.0.1')}"))
+        said.append(await attempt(house, email))
+        async with house.rooms.main.reading() as connection:
+            key = throttles.c.key == Door(throttle.TOLD, email).key
+            assert (await connection.execute(select(throttles.c.count).where(key))).scalar() == 1
+
+    assert {(answer.status, answer.body) for answer in said} == {(429, said[0].body)}
+    assert len(await told(house)) == 1
+
+
+@SQLITE
+async def test_a_network_that_waits_has_nobody_told(house: House) -> None:
+    await used_up(house, Door(NETWORK, network("127.0.0.1")))
+
+    refused(await attempt(house, await employee(house)), 429, "too_many_attempts")
+
+    assert await told(house) == []
 
 
 @SQLITE

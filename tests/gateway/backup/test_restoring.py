@@ -23,7 +23,7 @@ from storage.accesslog.checkpoint import Head
 from storage.accesslog.verify import verify
 from storage.blobs import Area
 from tests.gateway.backup.ground import OFFICER, Ground, back_up, hire_officer, refused_at
-from tests.gateway.ground import SQLITE, until
+from tests.gateway.ground import SQLITE, signed_in, until
 from tests.house import (
     API,
     PASSPHRASE,
@@ -178,9 +178,34 @@ async def test_a_client_erased_since_stays_closed(ground: Ground) -> None:
     assert restored.changed.closed == [gone.id]
     assert restored.changed.erased == [case_id]
     async with open_rooms(ground.target, PASSPHRASE) as rooms:
-        people = {person.email: person for person in await rooms.accounts.list_accounts()}
-        assert people[leaver.email].disabled_at is not None
+        people = {person.id: person for person in await rooms.accounts.list_accounts()}
+        assert people[leaver.id].closed_at is not None
+        assert people[leaver.id].email == f"{leaver.id}@closed.invalid"
         assert kept not in restored.changed.erased
+
+
+@SQLITE
+async def test_a_closed_account_does_not_come_back_from_an_older_back_up(ground: Ground) -> None:
+    async with open_house(ground.settings) as house:
+        await hire_officer(house)
+        browser = await signed_in(house, "planner")
+        account = await browser.ask("GET", f"{API}/account")
+        own, email = account.json()["id"], account.json()["email"]
+        await back_up(house, ground.place)
+        old = ground.place.whole()[0].id
+        assert (await browser.ask("DELETE", f"{API}/account")).status == 204
+        await back_up(house, ground.place)
+
+    restored = await ground.restore(replace(ground.sources, generation=old))
+
+    assert restored.changed.accounts == [own]
+    async with serving(ground.target) as (rooms, _, _):
+        looked_at = await rooms.inventory.take(lambda _: None)
+        assert not [fault for tally in looked_at for fault in tally.faults]
+        people = {person.id: person for person in await rooms.accounts.list_accounts()}
+        assert people[own].closed_at is not None
+        assert people[own].password_hash is None
+        assert email not in {person.email for person in people.values()}
 
 
 @SQLITE

@@ -48,6 +48,7 @@ def test_a_replay_answers_how_noisy_the_rules_are_and_leaves_an_event(
     assert ran.code == 0, ran.err
     assert ran.answer == {
         "events": 0,  # they get their places from a server
+        "altered": 0,
         "user_days": 0,
         "per_1000_user_days": {"notice": 0.0, "warning": 0.0, "high": 0.0},
         "alerts": [],

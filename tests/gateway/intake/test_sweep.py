@@ -10,11 +10,12 @@ from pathlib import Path
 from sqlalchemy import text
 
 from gateway.access.actors import operator
-from gateway.ids import new_id
+from gateway.ids import new_id, now
 from keys.context import Context, Purpose
 from keys.secret import SecretKey
+from storage import accounts, keystore
 from storage.blobs import Area
-from tests.gateway.ground import SQLITE, change, logged, stored
+from tests.gateway.ground import SQLITE, change, logged, signed_in, stored
 from tests.house import API, SCAN, House
 
 TWO_HOURS = 7200
@@ -69,6 +70,26 @@ async def test_old_orphans_go_and_whatever_a_row_names_stays(house: House) -> No
     assert not unfinished.exists()
     assert len(await house.dentist.download(case_id, scan["id"])) == len(SCAN)
     assert (await house.dentist.append(address, 4, b"12345")).status == 204
+
+
+@SQLITE
+async def test_the_key_that_a_crash_left_of_a_closed_account_goes(house: House) -> None:
+    browser = await signed_in(house, "planner")
+    own = (await browser.ask("GET", f"{API}/account")).json()["id"]
+    blobs, keys = await stored(house)
+    assert f"account-key {own}" in keys
+    async with house.rooms.main.transaction() as tx:
+        await accounts.end_account(tx, own, now())
+    tallies = {tally.name: tally for tally in await house.rooms.inventory.take(lambda _: None)}
+    assert tallies["wrapped keys"].left == 1
+    await age(house)
+
+    swept = await house.rooms.sweeper.sweep()
+
+    assert swept.orphan_keys == 1
+    assert await stored(house) == (blobs, keys - {f"account-key {own}"})
+    async with house.rooms.keystore.reading() as connection:
+        assert list(await keystore.closed_at(connection)) == [own]
 
 
 @SQLITE

@@ -10,10 +10,28 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.access.actors import operator
+from gateway.access.notices import tell
 from gateway.access.second import Credentials
 from gateway.errors import InvalidInputError, LoginFailedError
-from storage.schema import cases, subject_index, subjects, wrapped_keys
-from tests.gateway.ground import SQLITE, employee, logged
+from gateway.ids import new_id, now
+from storage import accounts, recoveries
+from storage.identities import LinkedIdentity, link
+from storage.recoveries import FactorRecovery
+from storage.schema import (
+    cases,
+    devices,
+    factors,
+    identities,
+    notices,
+    recovery_codes,
+    sessions,
+    sign_ins,
+    subject_index,
+    subjects,
+    tokens,
+    wrapped_keys,
+)
+from tests.gateway.ground import SQLITE, Browser, employee, logged
 from tests.house import API, PASSWORD, PATIENT, WAIT_SECONDS, House
 from tests.stories.test_erasure import Kept, loot
 from tests.stories.test_erasure_certificate import public_keys, verified_body
@@ -85,6 +103,72 @@ async def test_who_belonged_to_a_client_that_ended_is_shut_out(house: House) -> 
     assert events[1]["event"]["detail"]["cases"] == 0
     assert {event["object"]["controller_id"] for event in events[1::2]} == {house.practice.id}
     assert (await logged(house, "second.agree"))[-1]["event"]["stage"] == "authorised"
+
+
+async def proofs_of(house: House, account_id: str) -> list[int]:
+    """How many there are of each thing that lets somebody in, and of their keys."""
+    found = []
+    async with house.rooms.main.reading() as connection:
+        for table in (factors, recovery_codes, identities, sign_ins, devices, sessions):
+            theirs = select(func.count()).where(table.c.account_id == account_id)
+            found.append(await connection.scalar(theirs) or 0)
+    async with house.rooms.keystore.reading() as connection:
+        theirs = select(func.count()).where(wrapped_keys.c.object_id == account_id)
+        return [*found, await connection.scalar(theirs) or 0]
+
+
+@SQLITE
+async def test_with_a_client_goes_all_that_its_people_could_sign_in_by(house: House) -> None:
+    email, browser = await employee(house), Browser(house, house.url)
+    officer = await employee(house, "privacy_officer")
+    await browser.sign_in(email)
+    await browser.enrol(email)
+    own = (await browser.ask("GET", f"{API}/account")).json()["id"]
+    async with house.rooms.main.transaction() as tx:
+        await link(tx, LinkedIdentity("https://provider.invalid", "subject", own, now()))
+    body = {"email": email, "password": PASSWORD}
+    assert (await house.stranger.ask("POST", f"{API}/session", json=body)).status == 202
+    assert await proofs_of(house, own) == [1, 10, 1, 1, 1, 1, 1]
+
+    await ended(house, await close(house, officer))
+
+    assert await proofs_of(house, own) == [0] * 7
+
+
+@SQLITE
+async def test_of_the_people_of_a_client_that_ended_nothing_is_left_but_id_role_and_times(
+    house: House,
+) -> None:
+    officer, email = await employee(house, "privacy_officer"), await employee(house)
+    browser = Browser(house, house.url)
+    await browser.sign_in(email)
+    await browser.enrol(email)
+    own = (await browser.ask("GET", f"{API}/account")).json()["id"]
+    await browser.ask("PATCH", f"{API}/account", json={"name": "Wilhelmina", "phone": "+31 20 1"})
+    lost = FactorRecovery(new_id(), own, "lost", "asked", house.dentist.id, now())
+    async with house.rooms.main.transaction() as tx:
+        await recoveries.add(tx, lost)
+        await tell(tx, "factor_recovery_asked", account_id=own)
+
+    await ended(house, await close(house, officer))
+
+    looked_at = await house.rooms.inventory.take(lambda _: None)
+    assert not [fault for tally in looked_at for fault in tally.faults]
+    async with house.rooms.main.reading() as connection:
+        account = await accounts.get_account(connection, own)
+        assert account is not None
+        assert account.closed_at is not None
+        assert (account.name, account.phone, account.password_hash) == (None, None, None)
+        assert account.email == f"{own}@closed.invalid"
+        told = select(notices).where(notices.c.account_id == own)
+        assert not (await connection.execute(told)).all()
+        of_dentist = select(tokens.c.name).where(tokens.c.account_id == house.dentist.id)
+        assert set((await connection.execute(of_dentist)).scalars()) == {""}
+        stopped = await recoveries.get(connection, lost.id)
+        assert stopped is not None
+        assert stopped.state == "stopped"
+    again = await house.rooms.accounts.add_account(email=email, role="planner", password=PASSWORD)
+    assert again.id != own
 
 
 @SQLITE

@@ -151,6 +151,16 @@ async def test_an_officer_reviews_it_once_and_the_practice_hears_the_verdict(
 
 
 @SQLITE
+async def test_the_words_of_a_review_are_kept_without_the_patients_name(house: House) -> None:
+    case_id, _ = await house.submitted_case()
+    declared = await declare(house.planner, case_id)
+    body = {**FOUND, "words": f"{PATIENT['name']} was in the chair"}
+    reviewed = await house.officer.post(f"{API}/emergencies/{declared['id']}/review", body)
+
+    assert reviewed["words"] == "[name] [name] was in the chair"
+
+
+@SQLITE
 async def test_nobody_reviews_their_own_emergency(house: House) -> None:
     case_id, _ = await house.submitted_case()
     declared = await declare(house.planner, case_id)

@@ -21,7 +21,7 @@ WAITING = text(
 )
 
 
-async def waits_or_ends(database: Database, task: asyncio.Task[Answer]) -> None:
+async def waits_or_ends(database: Database, task: asyncio.Task[object]) -> None:
     """Until what the task does waits for a row of this database, or is done."""
 
     async def holds() -> bool:

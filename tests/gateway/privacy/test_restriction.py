@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
+
+from gateway.access.grants import Access, Grant
 from tests.gateway.ground import SQLITE, change, logged, refused
-from tests.house import API, PATIENT, House
+from tests.house import API, PATIENT, SCAN, House
 
 DOUBT = {"reason": "the patient says that this is somebody else's scan"}
 SETTLED = {"reason": "it is the right scan"}
@@ -67,6 +71,46 @@ async def test_a_restricted_draft_takes_nothing_in_and_goes_nowhere(house: House
     answer = await house.dentist.ask("POST", f"{path}/files", headers={**headers, **metadata})
     refused(answer, 409, "case_restricted")
     refused(await house.dentist.ask("POST", f"{path}/submission"), 409, "case_restricted")
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("column", "code"), [("restricted_at", "case_restricted"), ("frozen_at", "case_frozen")]
+)
+async def test_an_act_that_was_allowed_just_before_the_case_was_stopped_changes_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, column: str, code: str
+) -> None:
+    planned, _ = await house.planned_case()
+    submitted, _ = await house.submitted_case()
+    draft = await house.dentist.new_case()
+    file = await house.dentist.upload(draft, SCAN)
+    email = {"email": (await house.add_person("planner")).email}
+    upload = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
+    metadata = {"Upload-Metadata": "filename eA==,kind c2Nhbg=="}
+    authorise = Access.authorise
+
+    async def stopped_then(access: Access, *act: Any, **more: Any) -> Grant:
+        grant = await authorise(access, *act, **more)
+        await change(house, f"UPDATE cases SET {column} = created_at")
+        return grant
+
+    acts = [
+        (house.planner, "POST", f"{submitted}/emergency", {"reason": "urgent", "minutes": 5}),
+        (house.coordinator, "POST", f"{submitted}/assignments", email),
+        (house.planner, "POST", f"{planned}/handover", email),
+        (house.planner, "POST", f"{planned}/completion", None),
+        (house.dentist, "POST", f"{draft}/submission", None),
+        (house.dentist, "POST", f"{draft}/files", None),
+        (house.dentist, "PUT", f"{draft}/files/{file['id']}/slot", {"slot": None}),
+        (house.dentist, "DELETE", f"{draft}/files/{file['id']}", None),
+    ]
+    for who, method, path, body in acts:
+        headers = {**upload, **metadata} if path.endswith("/files") else {}
+        with monkeypatch.context() as patch:
+            patch.setattr(Access, "authorise", stopped_then)
+            answer = await who.ask(method, f"{API}/cases/{path}", json=body, headers=headers)
+        refused(answer, 409, code)
+        await change(house, f"UPDATE cases SET {column} = NULL")
 
 
 async def test_of_two_restrictions_at_one_moment_one_is_made(house: House) -> None:

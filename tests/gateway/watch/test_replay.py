@@ -11,7 +11,7 @@ from gateway.watch.seen import Severity
 from gateway.watch.thresholds import Thresholds
 from storage import alerts
 from storage.accesslog import feed
-from tests.gateway.ground import logged, until
+from tests.gateway.ground import SQLITE, change, logged, until
 from tests.house import API, House
 
 
@@ -48,3 +48,17 @@ async def test_a_replay_says_what_the_watch_said_and_each_time_the_same(house: H
     assert first.user_days > 0
     assert first.noise(Severity.HIGH) >= 1000 / first.user_days
     assert len(await logged(house, "watch.replay")) == 2
+
+
+@SQLITE
+async def test_a_replay_leaves_altered_records_out_and_counts_them(house: House) -> None:
+    await house.dentist.new_case()
+    await until(lambda: watched(house))
+    before = await again(house)
+    await until(lambda: watched(house))
+    await change(house, """UPDATE events SET record = '{' WHERE "index" = 0""")
+
+    after = await again(house)
+
+    assert (before.altered, after.altered) == (0, 1)
+    assert after.events > 0

@@ -203,6 +203,32 @@ def test_an_emergency_that_nobody_reviewed_is_said_and_a_reviewed_one_is_not() -
     assert [each.subject.case_id for each in unreviewed] == ["case-1"]
 
 
+def test_a_download_that_ends_after_the_review_opens_no_emergency_again() -> None:
+    scene = Scene()
+    target = {"object_type": "emergency", "object_id": "emergency-1"}
+    file = {"object_type": "file", "object_id": "file-1", "ground": "emergency:emergency-1"}
+    scene.act(PLANNER, "emergency.declare", "case-1", **target)
+    begun = scene.event(PLANNER, "file.download", case_id="case-1", **file)
+    scene.act("privacy_officer:1", "emergency.review", "case-1", **target)
+    scene.event(PLANNER, "file.download", case_id="case-1", stage="outcome", cause=begun.id, **file)
+    scene.later(hours=80)
+    scene.event(DENTIST, "case.list")
+
+    assert "emergency_unreviewed" not in scene.rules()
+
+
+def test_a_review_that_was_refused_after_all_is_none() -> None:
+    scene = Scene()
+    target = {"object_type": "emergency", "object_id": "emergency-1"}
+    scene.act(PLANNER, "emergency.declare", "case-1", **target)
+    own = {**target, "detail": {"refusal": "forbidden"}}
+    scene.act("privacy_officer:1", "emergency.review", "case-1", **own)
+    scene.later(hours=80)
+    scene.event(DENTIST, "case.list")
+
+    assert "emergency_unreviewed" in scene.rules()
+
+
 def test_a_canary_that_somebody_opens_is_high_and_its_officer_may() -> None:
     scene = Scene()
     scene.act("privacy_officer:1", "canary.mark", "case-1")

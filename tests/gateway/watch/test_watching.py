@@ -25,7 +25,7 @@ from storage.errors import LeaseLostError
 from storage.schema import events
 from storage.schema import leases as lease_rows
 from tests.storage.accesslog.log_ground import START, Ground, event
-from tests.storage.accesslog.tampering import flip_record, truncate
+from tests.storage.accesslog.tampering import flip_record, set_event, truncate, value
 
 
 class Numbered(Ground):
@@ -224,6 +224,45 @@ async def test_a_record_that_was_altered_is_an_alert(ground: Numbered) -> None:
     assert altered["log_altered"].severity == 3
     assert (altered["log_altered"].first_index, altered["log_altered"].last_index) == (1, 1)
     assert "log_gap" in altered
+
+
+@pytest.mark.parametrize("written", ["{", "{}"])
+async def test_a_record_that_was_altered_after_it_was_watched_is_an_alert_and_the_watch_goes_on(
+    ground: Numbered, written: str
+) -> None:
+    await logged(ground, [event(n) for n in range(1, 2 * BATCH)])
+    first = watch(ground, "node-1")
+    while await following(ground) != 2 * BATCH - 1:
+        await first.step()
+    async with ground.database.transaction() as tx:
+        for place in (1, 3, BATCH + 3):
+            await set_event(tx, place, record=written)
+    await logged(ground, [alarm(2 * BATCH)])
+
+    for node in ("node-2", "node-3"):
+        ground.time += LIFETIME
+        await watch(ground, node).step()
+
+    said = {alert.rule: alert for alert in await found(ground)}
+    assert len(await found(ground)) == 2
+    assert said["tamper"].first_index == 2 * BATCH - 1
+    altered = said["log_altered"]
+    assert (altered.first_index, altered.last_index, altered.count) == (1, BATCH + 3, 3)
+
+
+async def test_forged_history_is_not_believed(ground: Numbered) -> None:
+    declared = {"code": "emergency.declare", "stage": "outcome", "object_id": "emergency-1"}
+    await logged(ground, [event(1, **declared)])
+    await watch(ground, "node-1").step()
+    async with ground.database.transaction() as tx:
+        record: str = await value(tx, events.c.record, 0)
+        await set_event(tx, 0, record=record.replace("emergency-1", "emergency-2"))
+    ground.time += timedelta(days=10)
+    await logged(ground, [event(10 * 86_400)])
+
+    await watch(ground, "node-2").step()
+
+    assert {alert.rule for alert in await found(ground)} == {"log_altered"}
 
 
 async def test_a_record_that_was_emptied_as_if_pruned_is_an_alert(ground: Numbered) -> None:
