@@ -75,7 +75,7 @@ format: develop ## put the source in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-UV_COMPILE = uv pip compile pyproject.toml --extra heic --extra pdf --extra oidc --extra pkcs11 --extra postgres --group build --universal --python-version 3.11 \
+UV_COMPILE = uv pip compile pyproject.toml --extra heic --extra pdf --extra pkcs11 --extra postgres --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 lock: ## renew the lock files (needs uv); no index address is written into them
