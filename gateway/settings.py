@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         60, gt=0, description="days of the log from which the watch knows what is usual"
     )
     smtp_host: str = Field("", description="mail server; empty: no mail leaves")
-    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_port: int = Field(587, ge=1, le=65535, description="port of that mail server")
     smtp_tls: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="TLS with it; none: for a server on this machine alone"
     )

@@ -158,7 +158,7 @@ def test_clients_users_and_tokens_are_made_and_listed(
     practice = kluis(
         "client", "add", "Practice Zuid", "--email", "info@zuid.example", "--data", data, "--json"
     ).answer["id"]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\nnot this line\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("gravel hums under slow wheels\nnot this line\n"))
     dentist = kluis(
         *("user", "add", "Dentist@zuid.example", "--role", "dentist", "--client", practice),
         *("--password-stdin", "--data", data, "--json"),
