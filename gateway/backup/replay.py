@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.backup.sources import Versions
@@ -265,24 +265,28 @@ class Replay:
                 self.done.closed.append(practice.id)
 
     async def _go_on_without_keys(self, controller_id: str) -> None:
-        """Erasures without a puncture need none any more: every version is destroyed."""
+        """Erasures without a puncture need none any more: every version is destroyed.
+
+        Their certificates name the last one, and when it was destroyed or found so; no wrapped
+        key is left to try.
+        """
         begun = (
             (erasures.c.controller_id == controller_id)
             & (erasures.c.step == "frozen")
             & erasures.c.puncture_id.is_(None)
         )
         ids = list(await self.main.scalars(select(erasures.c.id).where(begun)))
-        newest = await self.keystore.scalar(
-            select(func.max(controller_versions.c.version)).where(
-                controller_versions.c.controller_id == controller_id
-            )
+        known = await self.keystore.execute(
+            select(controller_versions.c.version, controller_versions.c.destroyed_at)
+            .where(controller_versions.c.controller_id == controller_id)
+            .order_by(controller_versions.c.version.desc())
         )
+        newest = known.first()
         if not ids or newest is None:
             return
-        puncture = self._puncture(controller_id, newest, newest, "erasure")
-        await self.main.execute(
-            insert(punctures).values(puncture | {"step": "destroyed", "finished_at": now()})
-        )
+        puncture = self._puncture(controller_id, newest.version, newest.version, "erasure")
+        destroyed = {"step": "destroyed", "finished_at": newest.destroyed_at}
+        await self.main.execute(insert(punctures).values(puncture | destroyed))
         ended = {"step": "punctured", "puncture_id": puncture["id"], "evidence": "[]"}
         await self.main.execute(update(erasures).where(erasures.c.id.in_(ids)).values(**ended))
 

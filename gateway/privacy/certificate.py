@@ -34,6 +34,10 @@ SELF_TESTS = {
     "rectification": "the case's former key, wrapped, opens under none of the versions left",
     "client": "the client's wrapped index key opened under no version, and then none was left",
 }
+NOTHING_TO_TRY = (
+    "no wrapped key was left to try; the provider was asked which versions of the key it has, "
+    "and the destroyed one is not among them: it was destroyed at the time given, or before"
+)
 COPIES = (
     "A copy of the provider's keys that was taken outside the registered places before the "
     "destruction, kept together with its secret, still opens what was erased. {residual}"
@@ -119,13 +123,18 @@ def body(
         "key": {
             "provider": destroyed_by,
             **_destroyed(puncture, gone),
-            "self_test": SELF_TESTS[erasure.kind],
+            "self_test": _self_test(erasure),
             "versions_left": list(living_versions),
         },
         "registered_key_backups": json.loads(puncture.key_backups or "[]"),
         "not_covered": [COPIES.format(residual=provider.residual), *NOT_COVERED[erasure.kind]],
         "erased_at": erased_at,
     }
+
+
+def _self_test(erasure: Erasure) -> str:
+    """What was tried: not more than that."""
+    return SELF_TESTS[erasure.kind] if json.loads(erasure.evidence or "[]") else NOTHING_TO_TRY
 
 
 def _gone(gone: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -39,10 +39,11 @@ async def _dies(server: Victim) -> bool:
     end, done = asyncio.create_task(server.ended()), asyncio.create_task(until(is_done))
     await asyncio.wait({end, done}, return_when=asyncio.FIRST_COMPLETED)
     dead = end.done()
-    done.cancel()
-    await asyncio.gather(done, return_exceptions=True)
     if not dead:
         end.cancel()
+        done.result()  # a wait that ran out of time is no survival
+    done.cancel()
+    await asyncio.gather(done, return_exceptions=True)
     return dead
 
 

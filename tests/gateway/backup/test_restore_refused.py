@@ -27,10 +27,15 @@ from storage import files
 from storage.blobs import Area
 from tests.gateway.backup.ground import OFFICER, Ground, back_up, hire_officer, refused_at
 from tests.gateway.ground import SQLITE, logged
-from tests.house import (
-    PASSPHRASE,
-    open_house,
-)
+from tests.house import PASSPHRASE, House, open_house
+
+
+async def _blob_of(house: House, file_id: str) -> str:
+    async with house.rooms.main.reading() as connection:
+        row = await files.get(connection, file_id)
+    assert row is not None
+    assert row.blob_id is not None
+    return row.blob_id
 
 
 @SQLITE
@@ -78,11 +83,8 @@ async def test_a_lost_file_holds_up_nothing_that_is_accepted(ground: Ground) -> 
         _, file = await house.submitted_case()
         await house.submitted_case()
         await back_up(house, ground.place)
-        async with house.rooms.main.reading() as connection:
-            row = await files.get(connection, file["id"])
-    assert row is not None
-    assert row.blob_id is not None
-    (ground.place.root / "blobs" / Area.VAULT / row.blob_id[-2:] / row.blob_id).unlink()
+        blob_id = await _blob_of(house, file["id"])
+    (ground.place.root / "blobs" / Area.VAULT / blob_id[-2:] / blob_id).unlink()
 
     restored = await ground.restore(accept_losses=True)
 
@@ -123,12 +125,9 @@ async def test_a_file_that_was_lost_before_the_back_up_is_listed_and_holds_up_no
         await hire_officer(house)
         _, file = await house.submitted_case()
         await house.submitted_case()
-        async with house.rooms.main.reading() as connection:
-            row = await files.get(connection, file["id"])
-        assert row is not None
-        assert row.blob_id is not None
-        await house.rooms.blobs.delete(Area.VAULT, row.blob_id)
-        assert (await back_up(house, ground.place)).damaged == (row.blob_id,)
+        blob_id = await _blob_of(house, file["id"])
+        await house.rooms.blobs.delete(Area.VAULT, blob_id)
+        assert (await back_up(house, ground.place)).damaged == (blob_id,)
 
     restored = await ground.restore()
 

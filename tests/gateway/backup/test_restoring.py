@@ -16,6 +16,7 @@ from gateway.backup.errors import (
     LogContradictsError,
 )
 from gateway.backup.restoring import next_origin
+from gateway.privacy.certificate import NOTHING_TO_TRY
 from gateway.signingkeys import public_keys
 from keys.signing import Verifier, Verifiers
 from storage import cases, erasures
@@ -240,7 +241,9 @@ async def test_the_end_of_a_client_that_was_only_asked_for_comes_to_its_certific
         signers = public_keys(ground.target.certificate_key_path)
         log = Verifiers((log_verifier(ground.target.log_key_path),))
         for erasure in whole:
-            check(json.loads(erasure.certificate or ""), signers, log)
+            certificate = json.loads(erasure.certificate or "")
+            check(certificate, signers, log)
+            assert certificate["body"]["key"]["self_test"] == NOTHING_TO_TRY
 
 
 async def test_the_log_goes_on_under_another_name_and_says_what_is_missing(ground: Ground) -> None:
