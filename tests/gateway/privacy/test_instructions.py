@@ -244,4 +244,4 @@ async def test_a_browser_gives_its_password_again_before_any_of_it(house: House)
 
 async def _confirm(browser: Browser) -> None:
     path = f"{API}/session/confirmation"
-    assert (await browser.ask("POST", path, json={"password": PASSWORD})).status == 204
+    assert (await browser.ask("POST", path, json={"password": PASSWORD})).status == 200
