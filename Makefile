@@ -8,9 +8,11 @@ JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 FUZZ_SEED    ?= 0
 WILD   ?= 8
+NODE   := node_modules/.package-lock.json
+PAGES  := gateway/web/built/licences.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log bench-passwords bench-watch rehearse format lock clean
+.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log bench-passwords bench-watch rehearse tour format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,9 +28,18 @@ $(VENV)/.developed: $(VENV)/.installed requirements-dev.lock
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
 
-install: $(VENV)/.installed ## .venv with the command kluis in it
+# The names, versions and hashes are those of package-lock.json; no package runs a script here.
+$(NODE): package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo 'The pages need Node.js 18 or newer with npm to be built: apt install nodejs npm' >&2; exit 1; }
+	npm ci --loglevel=error
+	touch $@
 
-develop: $(VENV)/.developed ## the same, with the tools for tests and checks
+$(PAGES): $(NODE) gateway/web/bundle.js $(shell find gateway/web/modules -name '*.js')
+	npm run --silent bundle
+
+install: $(VENV)/.installed $(PAGES) ## .venv with the command kluis in it, and the modules of the pages
+
+develop: $(VENV)/.developed $(PAGES) ## the same, with the tools for tests and checks
 
 demo: install ## start Kluis with sample accounts and a sample case, on 127.0.0.1:8460
 	$(BIN)/kluis demo --data $(DEMO)
@@ -81,6 +92,10 @@ bench-watch: develop ## the watch over simulated practices and attacks: recall, 
 rehearse: develop ## the steps of the container image without an engine, behind Caddy with TLS
 	docker/rehearse
 
+tour: develop ## pictures of the stories in a browser: docs/tour.md and docs/tour
+	rm -rf docs/tour docs/tour.md
+	KLUIS_TOUR=docs/tour $(BIN)/pytest tests/browser/test_dentist.py tests/browser/test_laboratory.py tests/browser/test_practice.py -k 1440
+
 format: develop ## put the source in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -94,4 +109,4 @@ lock: ## renew the lock files (needs uv); no index address is written into them
 	$(UV_COMPILE) --group bench -o requirements-bench.lock
 
 clean: ## remove the virtual environment and caches; data directories stay
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(PEERS) node_modules gateway/web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -28,10 +28,11 @@ from sqlalchemy import insert
 
 from gateway.access.actors import Actor, operator
 from gateway.access.policy import Role
-from gateway.app import Rooms, initialise, open_rooms
+from gateway.app import initialise, open_rooms
 from gateway.ids import new_id, now
 from gateway.privacy.completeness import Treatment
 from gateway.privacy.patients import Patient
+from gateway.rooms import Rooms
 from gateway.settings import Settings, load
 from keys.context import Context, Purpose
 from keys.providers.bao import BaoClient, TokenFile

@@ -100,16 +100,22 @@ class CodeRefusedError(UnauthenticatedError):
     """A wrong or used code, or a sign-in that is over: no difference."""
 
     code = "code_refused"
-    en = "The code is not right or was used before, or the sign-in took too long. Try again."
-    nl = "De code klopt niet of is al gebruikt, of het aanmelden duurde te lang. Probeer opnieuw."
+    en = (
+        "The code is not right, is over or was used before, or the sign-in took too long."
+        " Take the next code, or begin again."
+    )
+    nl = (
+        "De code klopt niet, is verlopen of al gebruikt, of het aanmelden duurde te lang."
+        " Neem de volgende code, of begin opnieuw."
+    )
 
 
 class SessionLockedError(UnauthenticatedError):
-    """Somebody of the house left the screen alone."""
+    """Somebody of the house left the screen alone, or their session moved."""
 
     code = "session_locked"
-    en = "The screen is locked after a silence. Give your password or a code to go on."
-    nl = "Het scherm is vergrendeld na stilte. Geef uw wachtwoord of een code om door te gaan."
+    en = "Locked after a silence or in a new network. Give your password or a code to go on."
+    nl = "Vergrendeld na stilte of in een nieuw netwerk. Ga door met uw wachtwoord of een code."
 
 
 class PasskeyRefusedError(UnauthenticatedError):

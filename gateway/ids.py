@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 
 ID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+WEEK_PATTERN = "20[0-9]{2}-W(?:0[1-9]|[1-4][0-9]|5[0-3])"  # ISO 8601
 SECRET_PATTERN = "[A-Za-z0-9_-]{43}"  # noqa: S105 - a pattern
 
 

@@ -25,10 +25,11 @@ from gateway.access.actors import system
 from gateway.access.policy import Action
 from gateway.api.context import BODIES
 from gateway.api.server import make_runner
-from gateway.app import Rooms, migrate, open_rooms
+from gateway.app import migrate, open_rooms
 from gateway.errors import InvalidInputError, UnavailableError
 from gateway.process import configure_log, keep_to_itself
 from gateway.providers import open_provider
+from gateway.rooms import Rooms
 from gateway.settings import Settings, settings_changed
 from gateway.web.pages import pages
 
@@ -163,7 +164,9 @@ async def _work(rooms: Rooms, sequencing: asyncio.Task[None]) -> None:
             tasks.create_task(rooms.watching.run())
             if rooms.syslog is not None:
                 tasks.create_task(rooms.syslog.run())
-            tasks.create_task(rooms.notices.run())
+            tasks.create_task(rooms.sender.run())
+            tasks.create_task(rooms.digest.run())
+            tasks.create_task(rooms.services.measures.run())
             tasks.create_task(rooms.services.recoveries.run())
             tasks.create_task(rooms.services.links.run())
             tasks.create_task(_sweep(rooms))

@@ -136,6 +136,18 @@ class Settings(BaseSettings):
     smtp_user: str = Field("", description="user name at the mail server; empty: none")
     smtp_password_file: Path | None = Field(None, description="file that holds its password")
     mail_from: str = Field("kluis@localhost", description="address that mail comes from")
+    webhooks: Several = Field(
+        (), description="programs that are told of alerts, each as NAME https://ADDRESS SECRET_FILE"
+    )
+    webhook_networks: Several = Field(
+        (), description="networks that webhooks may reach besides the public internet"
+    )
+    webhook_ca_file: Path | None = Field(
+        None, description="certificates that vouch for their receivers; else this machine's own"
+    )
+    digest_hour: int = Field(
+        6, ge=-1, le=23, description="hour (UTC) of the officers' daily mail with counts; -1: none"
+    )
     public_url: str = Field(
         "", description="address of our pages as people reach them, such as https://kluis.example"
     )
@@ -184,6 +196,15 @@ class Settings(BaseSettings):
         description="virus scanner on this machine, path of its socket or HOST:PORT; empty: none",
     )
     session_idle_minutes: float = Field(30.0, gt=0, description="a session ends after this silence")
+    lock_on_move: bool = Field(
+        True, description="whether staff prove themselves again in another network or browser"
+    )
+    code_clock_steps: int = Field(
+        0,
+        ge=0,
+        le=1,
+        description="steps of 30 seconds that the clock of a one-time code may be off",
+    )
     session_lock_minutes: float = Field(
         15.0, gt=0, description="staff who were silent for this long prove themselves again"
     )

@@ -17,13 +17,14 @@ from pathlib import Path
 from gateway.access.actors import operator
 from gateway.access.grants import Target
 from gateway.access.policy import Action
-from gateway.app import Rooms, open_rooms
+from gateway.app import open_rooms
 from gateway.backup.house import house_of
 from gateway.backup.place import Place
 from gateway.backup.restoring import Restore, Restored
 from gateway.backup.sources import Sources, examine
 from gateway.ids import now
 from gateway.inventory.tally import Tally
+from gateway.rooms import Rooms
 from gateway.settings import Settings
 
 SCRATCH = "trial-"

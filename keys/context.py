@@ -23,6 +23,8 @@ class Purpose(StrEnum):
     FILE = "file"
     RECORD = "record"
     FACTOR = "factor"
+    INCIDENT_KEY = "incident-key"
+    INCIDENT = "incident"
     ROOT_KEY = "root-key"
     KEYRING = "keyring"
     BACKUP = "backup"

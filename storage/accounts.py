@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import factors, identities, notices, recoveries, signins, throttles, tokens
+from storage import factors, files, identities, notices, recoveries, signins, throttles, tokens
 from storage.rows import at_most_one, every
 from storage.schema import accounts, controllers, links, sessions
 
@@ -144,6 +144,12 @@ async def list_accounts(connection: AsyncConnection) -> Sequence[Account]:
     return every(Account, rows)
 
 
+async def able_ids(connection: AsyncConnection, role: str) -> Sequence[str]:
+    """The ids of accounts of a role that may sign in."""
+    able = select(accounts.c.id).where(accounts.c.role == role, accounts.c.disabled_at.is_(None))
+    return list((await connection.execute(able.order_by(accounts.c.id))).scalars())
+
+
 async def get_account(connection: AsyncConnection, account_id: str) -> Account | None:
     """One account by id, or None."""
     rows = await connection.execute(select(accounts).where(accounts.c.id == account_id))
@@ -170,9 +176,16 @@ async def find_account(connection: AsyncConnection, email: str) -> Account | Non
 
 
 async def invited(connection: AsyncConnection, account_id: str, *, by: str) -> bool:
-    """Whether this account was made by that one: both may be of one person."""
-    made = (accounts.c.id == account_id) & (accounts.c.invited_by == by)
-    return await connection.scalar(select(accounts.c.id).where(made)) is not None
+    """Whether this account was made by that one, or by one that it made, and so on.
+
+    Both may be of one person, and so may all between them.
+    """
+    made: str | None = account_id
+    while made is not None:
+        maker = select(accounts.c.invited_by).where(accounts.c.id == made)
+        if (made := await connection.scalar(maker)) == by:
+            return True
+    return False
 
 
 async def emails_of(connection: AsyncConnection, ids: Iterable[str]) -> Mapping[str, str]:
@@ -227,15 +240,31 @@ async def replace_password_hash(
     await tx.execute(update(accounts).where(of_account).values(password_hash=fresh))
 
 
-async def disable(tx: AsyncConnection, account_id: str, at: datetime) -> None:
-    """Disable an account, end its sessions, take its links; idempotent, the first time counts."""
+async def disable(tx: AsyncConnection, account_id: str, at: datetime) -> int:
+    """Disable an account, and end for good what opens it: `end_access`; the first time counts.
+
+    Returns:
+        How many tokens were revoked.
+    """
     await tx.execute(
         update(accounts)
         .where(accounts.c.id == account_id, accounts.c.disabled_at.is_(None))
         .values(disabled_at=at)
     )
-    await end_sessions(tx, account_id)
     await tx.execute(delete(links).where(links.c.account_id == account_id))
+    return await end_access(tx, account_id, at)
+
+
+async def end_access(tx: AsyncConnection, account_id: str, at: datetime) -> int:
+    """End every session, sign-in under way, token and running upload of an account, for good.
+
+    Returns:
+        How many tokens were revoked.
+    """
+    await end_sessions(tx, account_id)
+    await signins.end_all(tx, account_id)
+    await files.expire_of(tx, account_id, at)
+    return await tokens.revoke(tx, account_id, at)
 
 
 async def end_account(tx: AsyncConnection, account_id: str, at: datetime) -> None:
@@ -245,10 +274,8 @@ async def end_account(tx: AsyncConnection, account_id: str, at: datetime) -> Non
     a name. Its key is in another database: whoever calls this drops it, or leaves it to the sweep.
     """
     await disable(tx, account_id, at)
-    await tokens.revoke(tx, account_id, at)
     await factors.remove_all(tx, account_id)
     await identities.unlink(tx, account_id)
-    await signins.end_all(tx, account_id)
     await throttles.forget_devices(tx, account_id)
     await tokens.forget_names(tx, account_id)
     await recoveries.stop_of(tx, account_id, at)
@@ -299,6 +326,14 @@ async def confirm_session(
     held = update(sessions).where(sessions.c.secret_hash == secret_hash)
     values = {"secret_hash": fresh_hash, "confirmed_at": at, "seen_at": at}
     return (await tx.execute(held.values(values))).rowcount == 1
+
+
+async def place_session(
+    tx: AsyncConnection, secret_hash: bytes, address: str | None, device: str | None
+) -> None:
+    """Note where the person behind a session has just proved themself."""
+    held = update(sessions).where(sessions.c.secret_hash == secret_hash)
+    await tx.execute(held.values(address=address, device=device or ""))
 
 
 async def lift_restriction(tx: AsyncConnection, secret_hash: bytes, proof: str) -> None:

@@ -6,18 +6,20 @@ in one transaction, so that whoever goes on after a crash neither misses an aler
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import alert_notes, alerts, misuse_reports, watch_position
+from storage.schema import alert_notes, alerts, misuse_reports, watch_days, watch_position
 
 OPEN, DISMISSED = "open", "dismissed"
-_NAME = "engine"
+Follower = Literal["engine", "instant"]
+"""Whose place in the log it is: of all rules, or of those that need no past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +97,36 @@ class MisuseReport:
     words: str
 
 
-async def position(connection: AsyncConnection) -> int | None:
+async def position(connection: AsyncConnection, of: Follower = "engine") -> int | None:
     """The index of the next event to watch; None before the first."""
-    statement = select(watch_position.c.following).where(watch_position.c.name == _NAME)
+    statement = select(watch_position.c.following).where(watch_position.c.name == of)
     following: int | None = await connection.scalar(statement)
     return following
 
 
-async def move(tx: AsyncConnection, following: int) -> None:
+async def move(tx: AsyncConnection, following: int, of: Follower = "engine") -> None:
     """Say that everything before this index was watched; whoever calls holds the lease."""
-    there = update(watch_position).where(watch_position.c.name == _NAME)
+    there = update(watch_position).where(watch_position.c.name == of)
     if (await tx.execute(there.values(following=following))).rowcount == 0:
-        await tx.execute(insert(watch_position).values(name=_NAME, following=following))
+        await tx.execute(insert(watch_position).values(name=of, following=following))
+
+
+async def count_people(tx: AsyncConnection, day: date, people: int) -> None:
+    """Say how many accounts acted on a day."""
+    there = update(watch_days).where(watch_days.c.day == day.isoformat())
+    if (await tx.execute(there.values(people=people))).rowcount == 0:
+        await tx.execute(insert(watch_days).values(day=day.isoformat(), people=people))
+
+
+async def user_days(connection: AsyncConnection, first: date, last: date) -> int:
+    """On how many days how many accounts acted, added up, from the first to the last day."""
+    day = watch_days.c.day
+    statement = select(func.coalesce(func.sum(watch_days.c.people), 0))
+    days: int = (
+        await connection.scalar(statement.where(day >= first.isoformat(), day <= last.isoformat()))
+        or 0
+    )
+    return int(days)
 
 
 async def record(tx: AsyncConnection, alert_id: str, found: Finding, now: datetime) -> bool:
@@ -119,6 +139,7 @@ async def record(tx: AsyncConnection, alert_id: str, found: Finding, now: dateti
     """
     known = (alerts.c.rule == found.rule) & (alerts.c.key == found.key)
     worse = alerts.c.severity < found.severity
+    earlier = alerts.c.first_index > found.first_index
     again = (
         update(alerts)
         .where(known)
@@ -126,6 +147,7 @@ async def record(tx: AsyncConnection, alert_id: str, found: Finding, now: dateti
             severity=case((worse, found.severity), else_=alerts.c.severity),
             state=case((worse, OPEN), else_=alerts.c.state),
             at=found.at,
+            first_index=case((earlier, found.first_index), else_=alerts.c.first_index),
             last_index=found.last_index,
             count=found.count,
             facts=found.facts,
@@ -136,6 +158,12 @@ async def record(tx: AsyncConnection, alert_id: str, found: Finding, now: dateti
     row = {**asdict(found), "id": alert_id, "raised_at": now, "state": OPEN}
     await tx.execute(insert(alerts).values(row))
     return True
+
+
+async def find(connection: AsyncConnection, rule: str, key: str) -> Alert | None:
+    """The alert of a rule about the same thing, or None."""
+    known = select(alerts).where(alerts.c.rule == rule, alerts.c.key == key)
+    return at_most_one(Alert, await connection.execute(known))
 
 
 async def get(connection: AsyncConnection, alert_id: str) -> Alert | None:
@@ -168,6 +196,13 @@ async def list_alerts(
         statement = statement.where(alerts.c.id < before)
     rows = await connection.execute(statement.order_by(alerts.c.id.desc()).limit(limit))
     return every(Alert, rows)
+
+
+async def open_by_severity(connection: AsyncConnection) -> Mapping[int, int]:
+    """How many alerts are open, by severity."""
+    counted = select(alerts.c.severity, func.count()).where(alerts.c.state == OPEN)
+    rows = await connection.execute(counted.group_by(alerts.c.severity))
+    return {row[0]: row[1] for row in rows}
 
 
 async def change(

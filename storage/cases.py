@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ class Case:
 
     States: draft, submitted, planning, completed, erased. `frozen_at` is set while an erasure is
     under way: stored, and nothing else; `restricted_at` while a doubt is settled (GDPR article 18).
-    `key_id` names its case key in the keystore.
+    `key_id` names its case key in the keystore; `due_on` is the day that its plan is wanted by, as
+    ISO 8601 writes it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Case:
     completed_at: datetime | None = None
     frozen_at: datetime | None = None
     restricted_at: datetime | None = None
+    due_on: str | None = None
     sealed_identity: bytes | None = field(default=None, repr=False)
     sealed_notes: bytes | None = field(default=None, repr=False)
     sealed_brief: bytes | None = field(default=None, repr=False)
@@ -207,6 +209,33 @@ async def open_assignment(
         assignments.c.case_id == case_id, assignments.c.account_id == account_id, _open(now)
     )
     return at_most_one(Assignment, await connection.execute(statement.limit(1)))
+
+
+async def open_assignments(
+    connection: AsyncConnection, case_ids: Sequence[str], now: datetime
+) -> Sequence[Assignment]:
+    """The assignments to these cases that are not over, begun or not, oldest first."""
+    statement = select(assignments).where(assignments.c.case_id.in_(case_ids), _open(now))
+    return every(Assignment, await connection.execute(statement.order_by(assignments.c.id)))
+
+
+async def assigned_to(
+    connection: AsyncConnection, account_id: str, now: datetime
+) -> Sequence[Assignment]:
+    """The assignments of an account that are not over, begun or not, oldest first."""
+    statement = select(assignments).where(assignments.c.account_id == account_id, _open(now))
+    return every(Assignment, await connection.execute(statement.order_by(assignments.c.id)))
+
+
+async def planned_by(connection: AsyncConnection, now: datetime) -> Mapping[str, int]:
+    """How many cases each account plans, by its id: those in planning that it is assigned to."""
+    planned = (
+        select(assignments.c.account_id, func.count(cases.c.id.distinct()).label("planned"))
+        .join(cases, cases.c.id == assignments.c.case_id)
+        .where(cases.c.state == "planning", cases.c.frozen_at.is_(None), _open(now))
+        .group_by(assignments.c.account_id)
+    )
+    return {row.account_id: row.planned for row in await connection.execute(planned)}
 
 
 async def list_assignments(

@@ -125,6 +125,12 @@ async def of_request(connection: AsyncConnection, request_id: str) -> Sequence[E
     return every(Erasure, await connection.execute(statement.order_by(erasures.c.id)))
 
 
+async def cases_of(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """The cases that these erasures are of."""
+    found = await connection.scalars(select(erasures.c.case_id).where(erasures.c.id.in_(ids)))
+    return {case_id for case_id in found if case_id is not None}
+
+
 async def unfinished(connection: AsyncConnection) -> Sequence[Erasure]:
     """Every erasure that is to be carried out and not done, oldest first."""
     idle = ("done", "waiting", "withdrawn")

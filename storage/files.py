@@ -26,7 +26,8 @@ class File:
     `length` is what the sender declared; `size` is of the canonical file in the vault,
     `sealed_sha256` of its ciphertext there. The plaintext's own hash is in the sealed verdict:
     in the clear it would tell whoever has a copy of a scan which case it is. `slot` is the place
-    that the file fills among those that the treatment asks for, such as "upper".
+    that the file fills among those that the treatment asks for, such as "upper". `warnings` counts
+    the findings that a person should look at: what they are is in the sealed verdict.
     """
 
     id: str
@@ -49,6 +50,7 @@ class File:
     claimed_until: datetime | None = None
     sealed_name: bytes | None = field(default=None, repr=False)
     sealed_verdict: bytes | None = field(default=None, repr=False)
+    warnings: int | None = None
     problem: str | None = None
     media_type: str | None = None
     size: int | None = None
@@ -87,6 +89,12 @@ async def find_by_capability(connection: AsyncConnection, digest: bytes) -> File
 async def of_case(connection: AsyncConnection, case_id: str) -> Sequence[File]:
     """All files of a case in the order they were begun."""
     statement = select(files).where(files.c.case_id == case_id).order_by(files.c.id)
+    return every(File, await connection.execute(statement))
+
+
+async def of_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> Sequence[File]:
+    """The files of several cases, in the order in which they came."""
+    statement = select(files).where(files.c.case_id.in_(case_ids)).order_by(files.c.id)
     return every(File, await connection.execute(statement))
 
 
@@ -217,6 +225,13 @@ async def expired(connection: AsyncConnection, now: datetime) -> Sequence[File]:
     """Uploads whose time ran out before they were whole."""
     statement = select(files).where(files.c.state == "receiving", files.c.expires_at < now)
     return every(File, await connection.execute(statement))
+
+
+async def expire_of(tx: AsyncConnection, account_id: str, at: datetime) -> None:
+    """Let the uploads that an account began and did not finish end now; idempotent."""
+    theirs = (files.c.created_by == account_id) & (files.c.state == "receiving")
+    running = theirs & (files.c.expires_at > at)
+    await tx.execute(update(files).where(running).values(expires_at=at))
 
 
 async def known_blobs(connection: AsyncConnection, blob_ids: Sequence[str]) -> frozenset[str]:

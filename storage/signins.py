@@ -20,6 +20,9 @@ class PendingSignIn:
         account_id: Whose; None as long as nobody has said who they are (passkeys).
         proof: What they proved already, or None.
         provider_session: The sign-on provider's name of its session, or None.
+        issuer: Who vouches for `subject`, where it is to be linked once this is complete.
+        subject: Who it is to the issuer.
+        role: What the provider's groups make of them once this is complete; None: no change.
     """
 
     secret_hash: bytes = field(repr=False)
@@ -29,6 +32,9 @@ class PendingSignIn:
     expires_at: datetime
     attempts: int = 0
     provider_session: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    role: str | None = None
 
 
 async def add(tx: AsyncConnection, pending: PendingSignIn) -> None:
@@ -74,6 +80,12 @@ async def end(tx: AsyncConnection, secret_hash: bytes) -> bool:
 async def end_provider_session(tx: AsyncConnection, provider_session: str) -> None:
     """Delete the sign-ins that began in a session of the sign-on provider."""
     theirs = sign_ins.c.provider_session == provider_session
+    await tx.execute(delete(sign_ins).where(theirs))
+
+
+async def end_subject(tx: AsyncConnection, issuer: str, subject: str) -> None:
+    """Delete the sign-ins that are to link a subject; idempotent."""
+    theirs = (sign_ins.c.issuer == issuer) & (sign_ins.c.subject == subject)
     await tx.execute(delete(sign_ins).where(theirs))
 
 

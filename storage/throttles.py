@@ -90,10 +90,20 @@ async def knows_device(connection: AsyncConnection, secret_hash: bytes, email: s
     return (await connection.execute(statement)).first() is not None
 
 
-async def is_device(connection: AsyncConnection, secret_hash: bytes) -> bool:
-    """Whether anybody signed in from this device before."""
+async def is_device(
+    connection: AsyncConnection, secret_hash: bytes, account_id: str | None = None
+) -> bool:
+    """Whether anybody signed in from this device before, or somebody to this account."""
     statement = select(devices.c.account_id).where(devices.c.secret_hash == secret_hash)
+    if account_id is not None:
+        statement = statement.where(devices.c.account_id == account_id)
     return (await connection.execute(statement.limit(1))).first() is not None
+
+
+async def has_devices(connection: AsyncConnection, account_id: str) -> bool:
+    """Whether any device of an account is known."""
+    theirs = select(devices.c.secret_hash).where(devices.c.account_id == account_id)
+    return (await connection.execute(theirs.limit(1))).first() is not None
 
 
 async def note_device(

@@ -39,6 +39,7 @@ TRACKED = [
     *(ROOT / name for name in ("Makefile", ".ci/run", "NOTICE", "pyproject.toml")),
 ]
 ID = "01a203ae-919b-70c9-a651-9d43dc82776f"
+IDS = frozenset({"CASE", "INCIDENT", "ALERT", "ACCOUNT", "EVIDENCE"})
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACES = re.compile(r"pypi\.org|pythonhosted|npmjs|crates\.io|(?<![\w.])/(?:work|root|home|tmp)/")
@@ -80,7 +81,7 @@ def command_lines() -> Iterator[tuple[str, str, bool]]:
 def parse(line: str, *, whole: bool = True) -> None:
     """Parse as the command would; what only names a command needs no arguments."""
     command: Any = typer.main.get_command(app)
-    words = [ID if word == "CASE" else word for word in shlex.split(line, comments=True)[1:]]
+    words = [ID if word in IDS else word for word in shlex.split(line, comments=True)[1:]]
     # A group that does something by itself takes options, before any name of a command.
     while getattr(command, "commands", None) and words and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]

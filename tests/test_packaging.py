@@ -40,4 +40,5 @@ def test_the_image_copies_every_package_and_nothing_that_is_not_there() -> None:
         for name in line.split()[1:-1]
     }
     assert {"gateway", "storage", "keys", "requirements.lock", "pyproject.toml"} <= copied
+    assert {"package.json", "package-lock.json", ".npmrc", "gateway/web/modules"} <= copied
     assert [name for name in copied if not (ROOT / name).exists()] == []

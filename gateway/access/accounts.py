@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -152,17 +153,21 @@ class Accounts:
             )
 
     async def disable(self, *, email: str) -> None:
-        """Shut an account out, at once: its sessions, tokens and uploads end.
+        """Shut an account out, at once: its sessions and tokens end for good, its uploads too.
 
         Raises:
             InvalidInputError: Unknown address.
         """
-        account = await self._find(email)
-        target = Target("account", account.id)
-        grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
+        await self.shut_out(operator(), (await self._find(email)).id)
+
+    async def shut_out(self, actor: Actor, account_id: str) -> int:
+        """Shut an account out, as the operator or to contain an incident; how many tokens ended."""
+        target = Target("account", account_id)
+        grant = await self._access.authorise(actor, Action.ACCOUNT_CHANGE, target=target)
         async with self._main.transaction() as tx:
-            await accounts.disable(tx, account.id, now())
-            await self._access.outcome_in(tx, grant, target, disabled=True)
+            revoked = await accounts.disable(tx, account_id, now())
+            await self._access.outcome_in(tx, grant, target, disabled=True, revoked_tokens=revoked)
+        return revoked
 
     async def revoke_tokens(self, *, email: str) -> int:
         """Revoke every token of an account, at once; how many there were.
@@ -170,11 +175,14 @@ class Accounts:
         Raises:
             InvalidInputError: Unknown address.
         """
-        account = await self._find(email)
-        target = Target("account", account.id)
-        grant = await self._access.authorise(operator(), Action.ACCOUNT_CHANGE, target=target)
+        return await self.revoke_all(operator(), (await self._find(email)).id)
+
+    async def revoke_all(self, actor: Actor, account_id: str) -> int:
+        """Revoke every token of an account, as the operator or to contain an incident."""
+        target = Target("account", account_id)
+        grant = await self._access.authorise(actor, Action.ACCOUNT_CHANGE, target=target)
         async with self._main.transaction() as tx:
-            revoked = await tokens.revoke(tx, account.id, now())
+            revoked = await tokens.revoke(tx, account_id, now())
             await self._access.outcome_in(tx, grant, target, revoked_tokens=revoked)
         return revoked
 
@@ -193,6 +201,7 @@ class Accounts:
         async with self._main.transaction() as tx:
             unlinked = await identities.unlink(tx, account.id)
             await identities.end_sessions(tx, account_id=account.id, provider_session=None)
+            await signins.end_all(tx, account.id)
             await self._access.outcome_in(tx, grant, target, unlinked=unlinked)
         return unlinked
 
@@ -206,11 +215,14 @@ class Accounts:
     ) -> str:
         """Make a bearer token of an account; it is shown this once and stored hashed.
 
+        Without limits it is for the person's own command line, and does what they may.
+
         Raises:
             InvalidInputError: Unknown address, or what the token is limited to.
         """
         account = await self._find(email)
-        secret, token = make_token(account.id, check_name(name), scope_of(limits), expires_at)
+        scope = replace(scope_of(limits), as_person=limits == NO_LIMITS)
+        secret, token = make_token(account.id, check_name(name), scope, expires_at)
         grant = await self._access.authorise(
             operator(), Action.TOKEN_CREATE, target=Target("account", account.id)
         )

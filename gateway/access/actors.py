@@ -16,7 +16,8 @@ class Actor:
 
     `session` is the hash of the session by which a browser came, None for tokens and others;
     `scope` is what the token is limited to by which they came, None for whoever came by none.
-    `restricted` is what a session lacks (policy.WHILE_RESTRICTED), None for whoever lacks nothing.
+    `device` is what the browser says it is, in words of ours (access/proofs.py).
+    `restricted` is what a session lacks (limits.WHILE_RESTRICTED), None for whoever lacks nothing.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Actor:
     session: bytes | None = field(default=None, repr=False)
     scope: Scope | None = None
     restricted: str | None = None
+    device: str | None = None
 
 
 def system(task: str) -> Actor:
@@ -41,6 +43,13 @@ def operator() -> Actor:
     return Actor("operator", Role.OPERATOR, access_point="cli")
 
 
-def nobody(address: str | None, request_id: str) -> Actor:
+def nobody(address: str | None, request_id: str, device: str | None = None) -> Actor:
     """Who has not signed in: a role that stands in no row of the policy but those for all."""
-    return Actor("unknown", Role.NOBODY, access_point="api", address=address, request_id=request_id)
+    return Actor(
+        "unknown",
+        Role.NOBODY,
+        access_point="api",
+        address=address,
+        request_id=request_id,
+        device=device,
+    )

@@ -3,10 +3,14 @@
 An account is found by issuer and subject. The first time, an address that the provider vouches for
 may link it; to whom that could open what, the setting `oidc_groups` bounds: nobody comes in as
 somebody of a practice that no group of theirs names.
+
+The provider's word alone changes no account that there is: who is linked and in which role counts
+in the transaction that opens the session (`settle`), after the second factor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -15,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.accounts import check_email
 from gateway.access.actors import Actor, system
-from gateway.access.grants import Access, Target
-from gateway.access.identity import Identity
+from gateway.access.grants import Access, Grant, Target
+from gateway.access.identity import Arrival, Identity
 from gateway.access.notices import tell
 from gateway.access.policy import PRACTICE_ROLES, STAFF, Action, Role
 from gateway.access.proofs import Proof
@@ -72,8 +76,8 @@ class Arrivals:
         self._memberships = [Membership.parse(text) for text in settings.oidc_groups]
         self._creates = settings.oidc_create_staff
 
-    async def account(self, visitor: Actor, identity: Identity) -> Account:
-        """Whose account the identity is; it may be linked, changed or made by this.
+    async def account(self, visitor: Actor, identity: Identity) -> tuple[Account, Arrival]:
+        """Whose account the identity is, and what is to change of it; it may be made by this.
 
         Raises:
             SignOnRefusedError: Nobody's; why, the log says.
@@ -92,14 +96,15 @@ class Arrivals:
         if why is not None:
             who = as_account(visitor, account) if account else visitor
             raise await refusal(self._access, who, why)
-        try:
-            if account is None:
-                account = await self._make(visitor, identity, wanted)
-            elif linked is None:
-                await self._link(visitor, account, identity)
-        except IntegrityError:
-            raise UnavailableError from None
-        return await self._placed(visitor, account, wanted)
+        if account is None:
+            try:
+                return await self._make(visitor, identity, wanted), Arrival(identity.session)
+            except IntegrityError:
+                raise UnavailableError from None
+        role = None if wanted is None or wanted.role == account.role else wanted.role
+        if linked is not None:
+            return account, Arrival(identity.session, role=role)
+        return account, Arrival(identity.session, identity.issuer, identity.subject, role)
 
     def _membership(self, groups: AbstractSet[str]) -> Membership | None:
         return next((it for it in self._memberships if it.group in groups), None)
@@ -144,26 +149,62 @@ class Arrivals:
             await self._access.outcome_in(tx, grant, target, role=wanted.role, linked=True)
         return account
 
-    async def _link(self, visitor: Actor, account: Account, identity: Identity) -> None:
-        target = Target("account", account.id)
-        grant = await self._access.authorise(acting(visitor), Action.ACCOUNT_LINK, target=target)
-        async with self._main.transaction() as tx:
-            await identities.link(tx, _linked(identity, account))
-            await tell(tx, "sign_on_linked", account_id=account.id)
-            await self._access.outcome_in(tx, grant, controller_id=account.controller_id)
 
-    async def _placed(self, visitor: Actor, account: Account, wanted: Membership | None) -> Account:
-        """The account, with the role that their group has now."""
-        if wanted is None or account.role == wanted.role:
-            return account
-        target = Target("account", account.id)
-        grant = await self._access.authorise(acting(visitor), Action.ACCOUNT_CHANGE, target=target)
-        async with self._main.transaction() as tx:
-            await accounts.change_account(tx, account.id, role=wanted.role)
-            await self._access.outcome_in(
-                tx, grant, controller_id=account.controller_id, role=wanted.role
-            )
-        return replace(account, role=wanted.role)
+async def permitted_changes(
+    access: Access, visitor: Actor, account: Account, arrival: Arrival
+) -> Mapping[Action, Grant]:
+    """Log what a complete sign-in is about to change of its account: nothing, mostly."""
+    target = Target("account", account.id)
+    changes = {Action.ACCOUNT_LINK: arrival.subject, Action.ACCOUNT_CHANGE: arrival.role}
+    return {
+        action: await access.authorise(acting(visitor), action, target=target)
+        for action, value in changes.items()
+        if value is not None
+    }
+
+
+async def settle(
+    tx: AsyncConnection,
+    access: Access,
+    held: Account,
+    arrival: Arrival,
+    grants: Mapping[Action, Grant],
+    *,
+    links: bool,
+) -> None:
+    """Change an account as its complete sign-in says, in the transaction that opens the session.
+
+    Another role ends whatever was open in the one before.
+
+    Args:
+        tx: It holds the account.
+        access: Where the change is logged.
+        held: The account.
+        arrival: What the provider said.
+        grants: Of `permitted_changes`.
+        links: Whether enough was proved to link the subject.
+
+    Raises:
+        IntegrityError: The subject, or the account, was linked to another one meanwhile.
+    """
+    if (change := grants.get(Action.ACCOUNT_CHANGE)) and arrival.role != held.role:
+        await accounts.change_account(tx, held.id, role=arrival.role)
+        revoked = await accounts.end_access(tx, held.id, now())
+        await access.outcome_in(
+            tx,
+            change,
+            controller_id=held.controller_id,
+            role=str(arrival.role),
+            revoked_tokens=revoked,
+        )
+    if not links or arrival.issuer is None or arrival.subject is None:
+        return
+    linked = await identities.find(tx, arrival.issuer, arrival.subject)
+    if linked is None or linked.account_id != held.id:
+        subject = LinkedIdentity(arrival.issuer, arrival.subject, held.id, now())
+        await identities.link(tx, subject)
+        await tell(tx, "sign_on_linked", account_id=held.id)
+        await access.outcome_in(tx, grants[Action.ACCOUNT_LINK], controller_id=held.controller_id)
 
 
 def acting(visitor: Actor) -> Actor:

@@ -18,6 +18,7 @@ from gateway.access.policy import Action
 from gateway.access.proofs import Proof
 from gateway.errors import IntegrityFailedError
 from gateway.ids import now
+from gateway.settings import Settings
 from keys.errors import UnsealError
 from storage import accounts, factors
 from storage.accounts import Account
@@ -26,7 +27,6 @@ from storage.factors import Factor
 
 STEP_SECONDS = 30
 DIGITS = 6
-DRIFT = 1  # steps that a phone's clock may be off, either way (RFC 6238 section 5.2)
 SECRET_BYTES = 20  # as long as the hash of HMAC-SHA-1 (RFC 4226 section 4 R6)
 
 RECOVERY_CODES = 10
@@ -55,12 +55,19 @@ def key_uri(secret: bytes, email: str, issuer: str) -> str:
     return _hotp(secret).provisioning_uri(name=email, issuer_name=issuer)
 
 
-def step_of(secret: bytes, code: str) -> int | None:
-    """The step near the present whose code this is, or None."""
+def step_of(secret: bytes, code: str, drift: int) -> int | None:
+    """The step whose code this is, or None.
+
+    Args:
+        secret: Of the factor.
+        code: As typed.
+        drift: Steps beside the present one that count as well (RFC 6238 section 5.2). With none a
+            code lives for its 30 seconds (ASVS 6.5.5).
+    """
     present = int(time.time()) // STEP_SECONDS
     codes = _hotp(secret)
     found = None
-    for step in range(present - DRIFT, present + DRIFT + 1):
+    for step in range(present - drift, present + drift + 1):
         if hmac.compare_digest(codes.generate_otp(step).encode(), code.encode()):
             found = step
     return found
@@ -77,11 +84,14 @@ async def must_have_factor(connection: AsyncConnection, account: Account) -> boo
 class Codes:
     """Checks codes. Every code counts once, on whatever node it arrives."""
 
-    def __init__(self, main: Database, access: Access, keys: AccountKeys) -> None:
+    def __init__(
+        self, main: Database, access: Access, keys: AccountKeys, settings: Settings
+    ) -> None:
         """Factors live in `main`; their secrets are sealed under the accounts' keys."""
         self._main = main
         self._access = access
         self._keys = keys
+        self._drift = settings.code_clock_steps
 
     async def use(self, account: Account, code: str) -> Proof | None:
         """Take a code; what it proves, or None: wrong, used before, or too old.
@@ -113,7 +123,7 @@ class Codes:
                 system("integrity"), Action.INTEGRITY_ALARM, refused=True, factor=factor.id
             )
             raise IntegrityFailedError(id=factor.id) from error
-        return step_of(secret, _plain(code))
+        return step_of(secret, _plain(code), self._drift)
 
     async def _use_step(self, account: Account, code: str) -> bool:
         async with self._main.reading() as connection:

@@ -15,19 +15,21 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor, system
-from gateway.access.policy import (
+from gateway.access.limits import (
     AFTER_ERASURE,
     LOCKED,
     ON_RESTRICTED_CASE,
-    POLICY,
     WHILE_LOCKED,
     WHILE_RESTRICTED,
+    may_use_reserve,
+    needs_confidentiality,
+)
+from gateway.access.policy import (
+    POLICY,
     Action,
     Relation,
     Role,
     allowing,
-    may_use_reserve,
-    needs_confidentiality,
 )
 from gateway.access.relations import Standing, standing
 from gateway.errors import (

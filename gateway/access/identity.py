@@ -46,6 +46,23 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a provider's word changes, once the sign-in that it began is complete.
+
+    Attributes:
+        session: The provider's name of its session; the one that begins here has it.
+        issuer: Who vouches for `subject`, where the subject is to be linked; else None.
+        subject: Who it is to the issuer.
+        role: What they are here by their groups; None: what they were.
+    """
+
+    session: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Logout:
     """Whose sessions end: those of a provider's session, or all of a subject."""
 

@@ -20,7 +20,7 @@ from gateway.access.grants import Access, Target
 from gateway.access.policy import Action
 from gateway.access.proofs import Place, Proof
 from gateway.access.sessions import Sessions, SignedIn, as_account
-from gateway.access.signin import SignIn
+from gateway.access.signin import SignIn, arrival_of
 from gateway.access.throttle import BEGUN, Door, Throttle, network
 from gateway.errors import CodeRefusedError, NotFoundError, PasskeyRefusedError
 from gateway.ids import hash_secret, new_id, now
@@ -185,7 +185,7 @@ class Passkeys:
         before = () if pending.proof is None else (Proof(pending.proof),)
         proofs = frozenset({Proof.PASSKEY, *before})
         return await self._signin.complete(
-            visitor, account, proofs, place, ticket, pending.provider_session
+            visitor, account, proofs, place, ticket, arrival_of(pending)
         )
 
     async def begin_confirmation(self, actor: Actor) -> Ceremony:

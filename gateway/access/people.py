@@ -25,7 +25,7 @@ from gateway.access.policy import PRACTICE_ROLES, Action, Relation, Role
 from gateway.access.sessions import Sessions
 from gateway.errors import ForbiddenError, InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
-from storage import accounts, tokens
+from storage import accounts
 from storage.accounts import Account
 from storage.database import Database
 
@@ -158,15 +158,13 @@ class People:
         async with self._main.transaction() as tx:
             account = await self._locked(tx, actor, account_id)
             changed = _columns(account, change)
-            if change.role is not None:
-                await accounts.end_sessions(tx, account_id)
-            if change.disabled:
-                await accounts.disable(tx, account_id, now())
             if changed:
                 await accounts.change_account(tx, account_id, **changed)
             said = _said(change)
-            if change.disabled or change.role is not None:
-                said["revoked_tokens"] = await tokens.revoke(tx, account_id, now())
+            if change.disabled:
+                said["revoked_tokens"] = await accounts.disable(tx, account_id, now())
+            elif change.role is not None:
+                said["revoked_tokens"] = await accounts.end_access(tx, account_id, now())
             await self._access.outcome_in(
                 tx, grant, target, controller_id=account.controller_id, **said
             )

@@ -51,6 +51,8 @@ class Action(StrEnum):
     SESSION_CLOSE = "session.close"
     SESSION_LIST = "session.list"
     SESSION_END = "session.end"
+    SESSION_LIST_ALL = "session.list_all"
+    SESSION_END_ALL = "session.end_all"
     SESSION_STUFFING = "session.stuffing"
     FACTOR_LIST = "factor.list"
     FACTOR_ADD = "factor.add"
@@ -70,6 +72,7 @@ class Action(StrEnum):
     CASE_ERASE = "case.erase"
     CASE_RECTIFY = "case.rectify"
     ASSIGNMENT_LIST = "assignment.list"
+    ASSIGNMENT_END = "assignment.end"
     CASE_RESTRICT = "case.restrict"
     CASE_RELEASE = "case.release"
     EMERGENCY_DECLARE = "emergency.declare"
@@ -96,7 +99,29 @@ class Action(StrEnum):
     ALERT_COMMENT = "alert.comment"
     ALERT_DISMISS = "alert.dismiss"
     MISUSE_REPORT = "misuse.report"
+    INCIDENT_OPEN = "incident.open"
+    INCIDENT_LIST = "incident.list"
+    INCIDENT_VIEW = "incident.view"
+    INCIDENT_CHANGE = "incident.change"
+    INCIDENT_NOTE = "incident.note"
+    INCIDENT_JOIN = "incident.join"
+    INCIDENT_SCOPE = "incident.scope"
+    INCIDENT_MEASURE = "incident.measure"
+    INCIDENT_REGISTER = "incident.register"
+    BREACH_COMPOSE = "breach_notice.compose"
+    BREACH_SEND = "breach_notice.send"
+    BREACH_LIST = "breach_notice.list"
+    BREACH_VIEW = "breach_notice.view"
+    BREACH_ACKNOWLEDGE = "breach_notice.acknowledge"
+    EVIDENCE_ADD = "evidence.add"
+    EVIDENCE_TAKE = "evidence.take"
     WATCH_REPLAY = "watch.replay"
+    CANARY_MAKE = "canary.make"
+    CANARY_LIST = "canary.list"
+    CANARY_END = "canary.end"
+    REVIEW_LIST = "review.list"
+    REVIEW_VIEW = "review.view"
+    REVIEW_JUDGE = "review.judge"
     CONTROLLER_ADD = "controller.add"
     CONTROLLER_LIST = "controller.list"
     CONTROLLER_CHANGE = "controller.change"
@@ -121,6 +146,8 @@ class Action(StrEnum):
     PRACTICE_VIEW = "practice.view"
     PRACTICE_CHANGE = "practice.change"
     NOTICE_SEND = "notice.send"
+    DELIVERY_LIST = "delivery.list"
+    DELIVERY_RETRY = "delivery.retry"
     TOKEN_CREATE = "token.create"  # noqa: S105 - a name
     TOKEN_LIST = "token.list"  # noqa: S105 - a name
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - a name
@@ -189,6 +216,8 @@ POLICY: Mapping[Action, Rule] = {
     Action.SESSION_CLOSE: Rule("E", _OWN_ACCOUNT),
     Action.SESSION_LIST: Rule("R", _OWN_ACCOUNT),
     Action.SESSION_END: Rule("D", _OWN_ACCOUNT | {_ADMINISTRATOR, _MANAGER, _SYSTEM}),
+    Action.SESSION_LIST_ALL: Rule("R", frozenset({_ADMINISTRATOR, _MANAGER})),
+    Action.SESSION_END_ALL: Rule("D", frozenset({_ADMINISTRATOR, _MANAGER})),
     Action.SESSION_STUFFING: Rule("E", frozenset()),  # an event of many sign-ins together
     Action.FACTOR_LIST: Rule("R", _OWN_ACCOUNT),
     Action.FACTOR_ADD: Rule("C", _OWN_ACCOUNT),
@@ -210,7 +239,8 @@ POLICY: Mapping[Action, Rule] = {
     Action.CASE_ERASE: Rule("D", _PRACTICE | {_SYSTEM}, while_frozen=True),
     Action.CASE_RECTIFY: Rule("U", _PRACTICE | {_SYSTEM}),
     Action.ASSIGNMENT_LIST: Rule("R", frozenset({_SUPERVISOR})),
-    Action.CASE_RESTRICT: Rule("U", _PRACTICE | {_OFFICER}),
+    Action.ASSIGNMENT_END: Rule("U", frozenset({_SYSTEM}), while_frozen=True),
+    Action.CASE_RESTRICT: Rule("U", _PRACTICE | {_OFFICER, _SYSTEM}),
     Action.CASE_RELEASE: Rule("U", _PRACTICE | {_OFFICER}),
     Action.EMERGENCY_DECLARE: Rule(
         "E",
@@ -240,7 +270,29 @@ POLICY: Mapping[Action, Rule] = {
     Action.ALERT_COMMENT: Rule("U", frozenset({_OFFICER})),
     Action.ALERT_DISMISS: Rule("U", frozenset({_OFFICER})),
     Action.MISUSE_REPORT: Rule("C", _PRACTICE, while_frozen=True),
+    Action.INCIDENT_OPEN: Rule("C", frozenset({_OFFICER})),
+    Action.INCIDENT_LIST: Rule("R", frozenset({_OFFICER})),
+    Action.INCIDENT_VIEW: Rule("R", frozenset({_OFFICER})),
+    Action.INCIDENT_CHANGE: Rule("U", frozenset({_OFFICER})),
+    Action.INCIDENT_NOTE: Rule("C", frozenset({_OFFICER})),
+    Action.INCIDENT_JOIN: Rule("U", frozenset({_OFFICER})),
+    Action.INCIDENT_SCOPE: Rule("R", frozenset({_OFFICER})),
+    Action.INCIDENT_MEASURE: Rule("E", frozenset({_OFFICER})),
+    Action.INCIDENT_REGISTER: Rule("R", frozenset({_OFFICER})),
+    Action.BREACH_COMPOSE: Rule("C", frozenset({_OFFICER})),
+    Action.BREACH_SEND: Rule("E", frozenset({_OFFICER})),
+    Action.BREACH_LIST: Rule("R", _PRACTICE | {_OFFICER}),
+    Action.BREACH_VIEW: Rule("R", _PRACTICE | {_OFFICER}),
+    Action.BREACH_ACKNOWLEDGE: Rule("U", _PRACTICE),
+    Action.EVIDENCE_ADD: Rule("C", frozenset({_OFFICER})),
+    Action.EVIDENCE_TAKE: Rule("R", frozenset({_OFFICER})),
     Action.WATCH_REPLAY: Rule("R", frozenset({_OPERATOR})),
+    Action.CANARY_MAKE: Rule("C", frozenset({_OFFICER})),
+    Action.CANARY_LIST: Rule("R", frozenset({_OFFICER})),
+    Action.CANARY_END: Rule("U", frozenset({_OFFICER})),
+    Action.REVIEW_LIST: Rule("R", frozenset({_OFFICER})),
+    Action.REVIEW_VIEW: Rule("R", frozenset({_OFFICER})),
+    Action.REVIEW_JUDGE: Rule("U", frozenset({_OFFICER})),
     Action.CONTROLLER_ADD: Rule("C", frozenset({_OPERATOR})),
     Action.CONTROLLER_LIST: Rule("R", frozenset({_OPERATOR})),
     Action.CONTROLLER_CHANGE: Rule("U", frozenset({_OPERATOR})),
@@ -267,6 +319,8 @@ POLICY: Mapping[Action, Rule] = {
     Action.PRACTICE_VIEW: Rule("R", _PRACTICE),
     Action.PRACTICE_CHANGE: Rule("U", frozenset({_MANAGER})),
     Action.NOTICE_SEND: Rule("E", frozenset({_SYSTEM})),
+    Action.DELIVERY_LIST: Rule("R", frozenset({_OFFICER, _ADMINISTRATOR})),
+    Action.DELIVERY_RETRY: Rule("E", frozenset({_OFFICER, _ADMINISTRATOR})),
     Action.TOKEN_CREATE: Rule("C", _OWN_ACCOUNT | {_OPERATOR}),
     Action.TOKEN_LIST: Rule("R", _OWN_ACCOUNT),
     Action.TOKEN_REVOKE: Rule("D", _OWN_ACCOUNT),
@@ -287,80 +341,6 @@ POLICY: Mapping[Action, Rule] = {
     Action.KEY_LIST: Rule("R", frozenset({_OPERATOR})),
     Action.KEY_ROTATE: Rule("U", frozenset({_OPERATOR, _SYSTEM})),
 }
-
-SESSION_ONLY = frozenset(
-    {
-        *(Action.TOKEN_CREATE, Action.TOKEN_REVOKE, Action.SERVICE_ADD, Action.SERVICE_CHANGE),
-        *(Action.SESSION_CONFIRM, Action.SESSION_LIST, Action.SESSION_END),
-        *(Action.FACTOR_LIST, Action.FACTOR_ADD, Action.FACTOR_ACTIVATE, Action.FACTOR_REMOVE),
-        *(Action.RECOVERY_CODES_RENEW, Action.PASSWORD_CHANGE, Action.PROFILE_CLOSE),
-        *(Action.FACTOR_RECOVERY_ASK, Action.FACTOR_RECOVERY_AGREE, Action.FACTOR_RECOVERY_OBJECT),
-        *(Action.ACCOUNT_ADD, Action.ACCOUNT_CHANGE, Action.ACCOUNT_INVITE),
-        Action.PRACTICE_CHANGE,  # its address is where it is told of emergencies
-    }
-)
-"""What no bearer token does: whoever steals one must not make it last, widen it, shut its owner
-out, or let anybody else in. A token has no password to repeat; these acts ask for a signed-in
-person.
-"""
-
-WHILE_RESTRICTED = frozenset(
-    {
-        *(Action.SESSION_OPEN, Action.SESSION_VIEW, Action.SESSION_CONFIRM, Action.SESSION_CLOSE),
-        *(Action.SESSION_LIST, Action.PROFILE_VIEW, Action.PASSWORD_CHANGE),
-        *(Action.FACTOR_LIST, Action.FACTOR_ADD, Action.FACTOR_ACTIVATE, Action.FACTOR_REMOVE),
-    }
-)
-"""What a session does whose person must have a second factor, and has none yet: enrol one."""
-
-LOCKED = "locked"
-WHILE_LOCKED = frozenset({Action.SESSION_VIEW, Action.SESSION_CONFIRM, Action.SESSION_CLOSE})
-"""What a session of staff does that was silent for a while: prove oneself again, or sign out."""
-
-_MAKES_ROOM = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.OPERATOR, Role.SYSTEM})
-
-
-def may_use_reserve(action: Action, role: Role) -> bool:
-    """Whether the act goes on when the disk is full but for its reserve.
-
-    That is for whoever can make room. Inspection would fill it: an accepted file is a new one.
-    """
-    return role in _MAKES_ROOM and action is not Action.FILE_INSPECT
-
-
-AFTER_ERASURE = frozenset(
-    {
-        *(Action.LOG_VIEW, Action.ERASURE_VIEW, Action.CASE_VIEW, Action.CASE_ERASE),
-        *(Action.FILE_ERASE, Action.CASE_RECTIFY, Action.EMERGENCY_REVIEW),
-        Action.MISUSE_REPORT,
-    }
-)
-"""An erased case is a tombstone: its log and certificate stay, to who could see it before.
-
-Asking for the erasure again gives the same one. What was under way for a file or a correction of
-it comes to its end; nobody asks for those anew, for the case stays frozen.
-"""
-
-
-ON_RESTRICTED_CASE = frozenset(
-    {
-        *(Action.CASE_VIEW, Action.FILE_VIEW, Action.FILE_DOWNLOAD, Action.FILE_THUMBNAIL),
-        *(Action.CASE_RECTIFY, Action.CASE_ERASE, Action.FILE_ERASE, Action.CASE_RELEASE),
-        *(Action.ERASURE_VIEW, Action.ERASURE_APPROVE, Action.ERASURE_WITHDRAW),
-        *(Action.LOG_VIEW, Action.EMERGENCY_REVIEW, Action.MISUSE_REPORT),
-    }
-)
-"""What settles the doubt for which a case was restricted (GDPR article 18), and nothing else.
-
-It is the practice's to settle: assignments and emergencies give nobody access meanwhile.
-"""
-
-_ABOUT_PATIENTS = frozenset({"case", "file", "plan", "assignment", "emergency", "erasure", "log"})
-
-
-def needs_confidentiality(action: Action, role: Role) -> bool:
-    """Whether who asks must have confirmed their duty of confidentiality (P12)."""
-    return role in STAFF and action.partition(".")[0] in _ABOUT_PATIENTS
 
 
 def allowing(action: Action, role: Role, relations: Iterable[Relation]) -> Relation | None:

@@ -6,7 +6,7 @@ keeps: name, addresses, phone, password, factors; the account's id stays, for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +22,7 @@ from gateway.access.sessions import Sessions
 from gateway.errors import NotFoundError, WrongStateError
 from gateway.ids import now
 from storage import accounts, factors, identities, tokens
+from storage.accesslog.reading import StoredEvent, events_of_actor
 from storage.accounts import Account, Controller, Session
 from storage.database import Database
 from storage.factors import Factor
@@ -29,6 +30,7 @@ from storage.identities import LinkedIdentity
 from storage.tokens import Token
 
 Columns = Mapping[str, str | bool | None]
+STRETCH = 10_000  # places of the log that one request looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Profile:
         return await self._own(actor)
 
     async def export(self, actor: Actor) -> Held:
-        """Everything that is held about oneself (GDPR art. 15 and 20)."""
+        """All that is held about oneself but for the log: `events` (GDPR art. 15 and 20)."""
         await self._access.authorise(actor, Action.PROFILE_EXPORT)
         async with self._main.reading() as connection:
             account = await _existing(connection, actor.id)
@@ -92,6 +94,22 @@ class Profile:
                 identities=tuple(await identities.of_account(connection, actor.id)),
                 recovery_codes_left=await factors.recovery_codes_left(connection, actor.id),
             )
+
+    async def events(self, actor: Actor, after: int) -> tuple[Sequence[StoredEvent], int | None]:
+        """What one did or tried, as the log has it; by stretches of the log.
+
+        Args:
+            actor: Who asks.
+            after: The place in the log behind which to look; -1: from the beginning.
+
+        Returns:
+            The own events of a stretch, and where to go on; None: there are no more.
+        """
+        grant = await self._access.authorise(actor, Action.PROFILE_EXPORT)
+        async with self._main.reading() as connection:
+            found, following = await events_of_actor(connection, actor.id, after, STRETCH)
+        await self._access.outcome(grant, after=after, events=len(found))
+        return found, following
 
     async def close(self, actor: Actor) -> None:
         """Close one's own account, at once and for good.

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor, system
-from gateway.access.grants import Access, Target
+from gateway.access.grants import Access, Grant, Target
 from gateway.access.notices import tell
 from gateway.access.policy import Action, Relation
 from gateway.access.sessions import Sessions
@@ -98,9 +98,7 @@ class Recoveries:
             ConfirmationRequiredError: The password was given too long ago.
             WrongStateError: It was agreed to, stopped or done.
         """
-        found = await self._get(recovery_id)
-        target = Target("account", found.account_id)
-        grant = await self._access.authorise(actor, Action.FACTOR_RECOVERY_AGREE, target=target)
+        found, target, grant = await self._for(actor, Action.FACTOR_RECOVERY_AGREE, recovery_id)
         await self._sessions.require_confirmation(actor, Action.FACTOR_RECOVERY_AGREE)
         due = now() + self._delay
         async with self._main.transaction() as tx:
@@ -112,7 +110,7 @@ class Recoveries:
                 raise WrongStateError(needed="asked", state=found.state)
             await tell(tx, "factor_recovery_agreed", account_id=found.account_id, due=due)
             await self._access.outcome_in(tx, grant, target, recovery=found.id)
-        return await self._get(recovery_id)
+            return await recoveries.get(tx, recovery_id) or found
 
     async def object(self, actor: Actor, recovery_id: str) -> None:
         """Stop it: the owner, or one who runs the account.
@@ -121,9 +119,7 @@ class Recoveries:
             NotFoundError: No such request, or not for who asks.
             WrongStateError: It is over.
         """
-        found = await self._get(recovery_id)
-        target = Target("account", found.account_id)
-        grant = await self._access.authorise(actor, Action.FACTOR_RECOVERY_OBJECT, target=target)
+        found, target, grant = await self._for(actor, Action.FACTOR_RECOVERY_OBJECT, recovery_id)
         async with self._main.transaction() as tx:
             await self._stop(tx, found)
             await self._access.outcome_in(tx, grant, target, recovery=found.id)
@@ -170,12 +166,17 @@ class Recoveries:
             raise WrongStateError(needed="asked / agreed", state=recovery.state)
         await tell(tx, "factor_recovery_ended", account_id=recovery.account_id)
 
-    async def _get(self, recovery_id: str) -> FactorRecovery:
+    async def _for(
+        self, actor: Actor, action: Action, recovery_id: str
+    ) -> tuple[FactorRecovery, Target, Grant]:
+        """A request, and the right to do something with it; refused alike where there is none."""
         async with self._main.reading() as connection:
             found = await recoveries.get(connection, recovery_id)
+        target = Target("account", recovery_id if found is None else found.account_id)
+        grant = await self._access.authorise(actor, action, target=target)
         if found is None:
             raise NotFoundError
-        return found
+        return found, target, grant
 
 
 async def _existing(tx: AsyncConnection, account_id: str) -> Account:

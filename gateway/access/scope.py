@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from gateway.access.policy import SESSION_ONLY, Action
+from gateway.access.limits import BY_NAME, SESSION_ONLY
+from gateway.access.policy import Action
 from gateway.errors import InvalidInputError
 from gateway.ids import ID_PATTERN
 
@@ -33,20 +34,26 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The limits of one token; None sets no limit. What it allows, the policy must allow too."""
+    """The limits of one token; None sets no limit. What it allows, the policy must allow too.
+
+    `as_person`: an operator made it for a person's command line, and set no limit.
+    """
 
     actions: frozenset[Action] | None = None
     cases: frozenset[str] | None = None
     networks: tuple[Network, ...] | None = None
+    as_person: bool = False
 
     @classmethod
     def parse(cls, kept: str) -> Self:
         """The scope as `kept` (JSON) holds it; an act that there is no more falls away."""
-        actions, cases, networks = (json.loads(kept)[name] for name in NAMES)
+        known = json.loads(kept)
+        actions, cases, networks = (known[name] for name in NAMES)
         return cls(
             None if actions is None else frozenset(act for act in Action if act in actions),
             None if cases is None else frozenset(cases),
             None if networks is None else tuple(map(ipaddress.ip_network, networks)),
+            as_person=known["as_person"],
         )
 
     @property
@@ -57,7 +64,7 @@ class Scope:
     @property
     def kept(self) -> str:
         """The scope as JSON."""
-        return json.dumps(asdict(self.limits))
+        return json.dumps({**asdict(self.limits), "as_person": self.as_person})
 
     def allows(self, action: Action, case_id: str | None) -> bool:
         """Whether this act is within the limits.
@@ -65,6 +72,8 @@ class Scope:
         A token of some cases has no act on none: a list or a search would tell of the others.
         """
         if action in SESSION_ONLY or (self.actions is not None and action not in self.actions):
+            return False
+        if action in BY_NAME and self.actions is None and not self.as_person:
             return False
         return self.cases is None or case_id in self.cases
 

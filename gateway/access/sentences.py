@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.access.policy import Action
+from gateway.access.watchsentences import TEXT
 
 _TEXT = """
 session.open
@@ -35,6 +36,12 @@ session.list
 session.end
   End an own session; an administrator ends those of others.
   Een eigen sessie beëindigen; een administrator die van anderen.
+session.list_all
+  List everybody's sessions, or those of the own practice's people.
+  Ieders sessies opsommen, of die van de mensen van de eigen praktijk.
+session.end_all
+  End everybody's sessions but one's own, or those of the own practice's people.
+  Ieders sessies beëindigen behalve de eigen, of die van de mensen van de eigen praktijk.
 session.stuffing
   Many accounts failed to sign in from one network within an hour.
   Vanaf één netwerk mislukte binnen een uur het aanmelden bij veel accounts.
@@ -63,8 +70,8 @@ case.create
   Begin a case for a patient of the own practice.
   Een casus beginnen voor een patiënt van de eigen praktijk.
 case.list
-  List cases: a practice its own, a planner those assigned, a coordinator all; without content.
-  Casussen opsommen: een praktijk eigen, een planner toegewezen, een coördinator alle; nooit inhoud.
+  List cases: a practice its own and whose they are, a planner those assigned, a coordinator all.
+  Casussen opsommen: een praktijk eigen en van wie, een planner toegewezen, een coördinator alle.
 case.search
   Find the cases of a patient of the own practice.
   De casussen van een patiënt van de eigen praktijk zoeken.
@@ -107,6 +114,9 @@ emergency.review
 assignment.list
   See which planner is assigned to which case, from when and until when.
   Zien welke planner aan welke casus is toegewezen, van wanneer tot wanneer.
+assignment.end
+  End a planner's assignment, to contain an incident.
+  De toewijzing van een planner beëindigen, om een incident in te dammen.
 confidentiality.view
   Read the duty of confidentiality, and when one confirmed it.
   De geheimhoudingsplicht lezen, en wanneer men die bevestigde.
@@ -152,27 +162,6 @@ plan.upload
 log.view
   See who did what: a practice of its own, a privacy officer of all; never content.
   Zien wie wat deed: een praktijk het eigene, een privacyfunctionaris alles; nooit inhoud.
-alert.list
-  List the alerts of the watch.
-  De meldingen van de bewaking opsommen.
-alert.view
-  See an alert, with what was said about it.
-  Een melding zien, met wat erover is gezegd.
-alert.assign
-  Say who looks into an alert.
-  Zeggen wie een melding uitzoekt.
-alert.comment
-  Add a comment to an alert.
-  Een opmerking aan een melding toevoegen.
-alert.dismiss
-  Dismiss an alert, with a reason.
-  Een melding afdoen, met een reden.
-misuse.report
-  Report that somebody read a case of the own practice without a reason.
-  Melden dat iemand een casus van de eigen praktijk zonder reden inzag.
-watch.replay
-  Let the watch read the log again, and see what it finds.
-  De bewaking het logboek opnieuw laten lezen, en zien wat zij vindt.
 controller.add
   Add a practice as a client.
   Een praktijk als klant toevoegen.
@@ -243,8 +232,8 @@ practice.change
   Change the own practice's name, address or rules.
   Naam, adres of regels van de eigen praktijk wijzigen.
 notice.send
-  Send a notice by mail.
-  Een bericht per mail sturen.
+  Send a notice by mail or webhook.
+  Een bericht per mail of webhook sturen.
 token.create
   Make a token for a program.
   Een token maken voor een programma.
@@ -313,7 +302,7 @@ class Sentence:
     nl: str
 
 
-def _read(text: str) -> Mapping[Action, Sentence]:
+def _read(text: str) -> dict[Action, Sentence]:
     lines = [line.strip() for line in text.strip().splitlines()]
     return {
         Action(code): Sentence(en, nl)
@@ -321,4 +310,4 @@ def _read(text: str) -> Mapping[Action, Sentence]:
     }
 
 
-SENTENCES: Mapping[Action, Sentence] = _read(_TEXT)
+SENTENCES: Mapping[Action, Sentence] = _read(_TEXT) | _read(TEXT)

@@ -91,9 +91,8 @@ class ServiceAccounts:
         """
         grant = await self._change(actor, account_id)
         async with self._main.transaction() as tx:
-            await accounts.disable(tx, account_id, now())
-            await tokens.revoke(tx, account_id, now())
-            await self._access.outcome_in(tx, grant, disabled=True)
+            revoked = await accounts.disable(tx, account_id, now())
+            await self._access.outcome_in(tx, grant, disabled=True, revoked_tokens=revoked)
 
     async def add_token(
         self, actor: Actor, account_id: str, *, name: str, limits: Limits, expires_at: datetime
@@ -104,11 +103,16 @@ class ServiceAccounts:
             NotFoundError: No such program of one's own practice.
             InvalidInputError: Name, limits or end.
             ConfirmationRequiredError: Confirm, then try again.
+            UnauthenticatedError: Who asks was shut out meanwhile.
         """
         secret, token = asked_for(account_id, name, limits, expires_at)
         await self._sessions.require_confirmation(actor, Action.SERVICE_CHANGE)
         grant = await self._change(actor, account_id)
         async with self._main.transaction() as tx:
+            await self._sessions.hold(tx, actor)
+            program = await accounts.lock_account(tx, account_id)
+            if program is None or program.disabled_at is not None:
+                raise NotFoundError
             await tokens.add(tx, token)
             await self._access.outcome_in(tx, grant, Target("token", token.id))
         return secret, token

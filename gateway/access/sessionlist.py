@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Target
-from gateway.access.policy import Action
+from gateway.access.grants import Access, Grant, Target
+from gateway.access.policy import Action, Relation
 from gateway.access.sessions import Sessions
 from gateway.errors import NotFoundError
 from gateway.ids import now
-from storage import accounts
-from storage.accounts import Session
+from storage import accounts, everybody
+from storage.accounts import Account, Session
 from storage.database import Database
 
 
@@ -64,6 +64,59 @@ class SessionList:
             await self._access.outcome_in(tx, grant, ended=ended)
         return ended
 
+    async def all(
+        self, actor: Actor, before: str | None, limit: int
+    ) -> Sequence[tuple[Session, Account]]:
+        """Everybody's sessions that are not over, newest first; to a manager, the own practice's.
+
+        Args:
+            actor: Who asks.
+            before: The id of a session; those that began before it.
+            limit: How many to look at; those among them that are over are left out.
+        """
+        grant = await self._access.authorise(actor, Action.SESSION_LIST_ALL)
+        at = now()
+        async with self._main.reading() as connection:
+            return await everybody.running(
+                connection, at, controller_id=_whose(grant), before=before, limit=limit
+            )
+
+    async def end_all(self, actor: Actor) -> int:
+        """End everybody's sessions and sign-ins but the one that asks; how many.
+
+        To a manager everybody is the own practice's people. Tokens go on.
+
+        Raises:
+            ConfirmationRequiredError: Confirm, then try again.
+        """
+        await self._sessions.require_confirmation(actor, Action.SESSION_END_ALL)
+        grant = await self._access.authorise(actor, Action.SESSION_END_ALL)
+        async with self._main.transaction() as tx:
+            ended = await everybody.end_every(tx, controller_id=_whose(grant), but=actor.session)
+            await self._access.outcome_in(tx, grant, ended=ended)
+        return ended
+
+    async def end_any(self, actor: Actor, session_id: str) -> None:
+        """End one session of whomever.
+
+        Raises:
+            ConfirmationRequiredError: Confirm, then try again.
+            NotFoundError: No such session, or not of somebody whose account who asks runs.
+        """
+        await self._sessions.require_confirmation(actor, Action.SESSION_END)
+        async with self._main.reading() as connection:
+            found = await everybody.find(connection, session_id)
+        # What there is not is refused like what is of others.
+        target = Target("account", session_id if found is None else found.account_id)
+        grant = await self._access.authorise(actor, Action.SESSION_END, target=target)
+        async with self._main.transaction() as tx:
+            if (
+                found is None
+                or await accounts.end_sessions(tx, found.account_id, only=session_id) == 0
+            ):
+                raise NotFoundError
+            await self._access.outcome_in(tx, grant, ended=1)
+
     async def end_of(self, actor: Actor, account_id: str) -> int:
         """End every session of another account; how many.
 
@@ -80,3 +133,8 @@ class SessionList:
             ended = await accounts.end_sessions(tx, account_id)
             await self._access.outcome_in(tx, grant, ended=ended)
         return ended
+
+
+def _whose(grant: Grant) -> str | None:
+    """The practice whose people a manager runs; None for who runs everybody's accounts."""
+    return None if grant.relation is Relation.HOUSE else grant.actor.controller_id

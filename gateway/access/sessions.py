@@ -7,18 +7,22 @@ import hmac
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gateway.access.actors import Actor
 from gateway.access.codes import Codes
 from gateway.access.grants import Access
+from gateway.access.limits import LOCKED
 from gateway.access.passwords import Passwords
-from gateway.access.policy import LOCKED, STAFF, Action, Role
+from gateway.access.policy import STAFF, Action, Role
 from gateway.access.proofs import Proof
 from gateway.access.scope import Scope
-from gateway.access.throttle import CONFIRMATION, Door, Throttle
+from gateway.access.throttle import CONFIRMATION, Door, Throttle, network
 from gateway.errors import (
     ConfirmationRequiredError,
     GatewayError,
     LoginFailedError,
+    SessionLockedError,
     UnauthenticatedError,
 )
 from gateway.ids import hash_secret, new_secret, now
@@ -67,10 +71,11 @@ class Sessions:
         self._throttle = throttle
         self._idle = timedelta(minutes=settings.session_idle_minutes)
         self._lock = timedelta(minutes=settings.session_lock_minutes)
+        self._lock_on_move = settings.lock_on_move
         self._confirmed = timedelta(minutes=settings.confirmation_minutes)
 
     async def by_cookie(self, who: Actor, secret: str) -> tuple[Actor, Session]:
-        """Who the session belongs to; that of staff who were silent for a while is locked.
+        """Who the session belongs to; that of staff is locked after a silence, or when it moves.
 
         Raises:
             UnauthenticatedError: Unknown, ended, idle for too long, or the account is disabled.
@@ -89,6 +94,12 @@ class Sessions:
         found = replace(as_account(who, account), session=digest, restricted=session.restricted)
         if found.role in STAFF and at - session.seen_at >= self._lock:
             # Nothing is noted as seen: no request but a confirmation unlocks.
+            return replace(found, restricted=LOCKED), session
+        if found.role in STAFF and self._lock_on_move and has_moved(session, who):
+            # Wherever it is used from here on: of two who have its cookie, one is a thief.
+            async with self._main.transaction() as tx:
+                await accounts.touch_session(tx, digest, at - self._lock)
+            await self.refused(found, SessionLockedError(), ended="moved", of=session.id)
             return replace(found, restricted=LOCKED), session
         if at - session.seen_at >= SEEN_EVERY:
             async with self._main.transaction() as tx:
@@ -165,6 +176,7 @@ class Sessions:
             fresh = hash_secret(secret)
             if not await accounts.confirm_session(tx, actor.session, fresh, now()):
                 raise UnauthenticatedError
+            await accounts.place_session(tx, fresh, actor.address, actor.device)
             session = await accounts.find_session(tx, fresh)
             await self._access.outcome_in(tx, grant, proofs=[proof])
         if session is None:
@@ -181,7 +193,7 @@ class Sessions:
         return await self._codes.use(account, code) if code is not None else None
 
     async def require_confirmation(self, actor: Actor, action: Action) -> None:
-        """Refuse an act in a session whose password was given too long ago (invariant 9).
+        """Refuse an act in a session whose password was given long ago or elsewhere (invariant 9).
 
         A token has no password to repeat; what it asks for names its object twice instead.
 
@@ -192,9 +204,23 @@ class Sessions:
             return
         async with self._main.reading() as connection:
             session = await accounts.find_session(connection, actor.session)
-        if session is None or now() - session.confirmed_at >= self._confirmed:
+        old = session is None or now() - session.confirmed_at >= self._confirmed
+        if session is None or old or has_moved(session, actor):
             await self._access.note(actor, action, refused=True)
             raise ConfirmationRequiredError(field="POST /api/v1/session/confirmation")
+
+    @staticmethod
+    async def hold(tx: AsyncConnection, actor: Actor) -> None:
+        """Hold the account of who acts in a session: what they make now ends with their access.
+
+        Raises:
+            UnauthenticatedError: They were shut out or got another role since they were
+                authorised, or the session ended.
+        """
+        held = await accounts.lock_account(tx, actor.id)
+        session = await accounts.find_session(tx, actor.session) if actor.session else None
+        if held is None or session is None or held.disabled_at or held.role != actor.role:
+            raise UnauthenticatedError
 
     async def sign_out(self, actor: Actor) -> None:
         """End the session at once, everywhere."""
@@ -217,6 +243,16 @@ class Sessions:
     def is_over(self, session: Session, at: datetime) -> bool:
         """Whether a session came to its end, or was silent for too long."""
         return at >= session.expires_at or at - session.seen_at >= self._idle
+
+
+def has_moved(session: Session, who: Actor) -> bool:
+    """Whether somebody comes from elsewhere than where they last proved who they are.
+
+    Elsewhere is another network or browser; what nobody knows has not changed.
+    """
+    if session.address is None or who.address is None:
+        return False
+    return network(session.address) != network(who.address) or who.device != session.device
 
 
 def _ended(token: Token, account: Account, at: datetime) -> str | None:

@@ -12,17 +12,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
+from gateway.access.arrivals import permitted_changes, settle
 from gateway.access.codes import Codes, must_have_factor
 from gateway.access.grants import Access
+from gateway.access.identity import Arrival
+from gateway.access.notices import tell
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action
 from gateway.access.proofs import Place, Proof, is_strong
 from gateway.access.sessions import SignedIn, as_account, csrf_token
-from gateway.access.throttle import CODE, Door, Owner, Throttle, doors
-from gateway.errors import CodeRefusedError, LoginFailedError
+from gateway.access.throttle import (
+    BROWSER_MAILED,
+    CODE,
+    CODE_ON_DEVICE,
+    Door,
+    Owner,
+    Throttle,
+    doors,
+    take,
+)
+from gateway.errors import CodeRefusedError, LoginFailedError, UnavailableError
 from gateway.ids import hash_secret, new_id, new_secret, now
 from gateway.settings import Settings
 from storage import accounts, factors, signins, throttles
@@ -35,6 +48,8 @@ TRIES = 5  # of one ticket
 
 SECOND_FACTOR = "second_factor"
 """What a restricted session lacks."""
+NO_PROVIDER = Arrival()
+"""Nothing changes by signing in but where a provider said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ class SignIn:
         """
         pending = await self.take(visitor, ticket)
         account = await self._account(pending.account_id)
-        door = Door(CODE, pending.account_id or "")
+        door = await self._code_door(pending.account_id or "", place)
         await self._throttle.enter(door, owner=_owner(account.email, account) if account else None)
         used = account and await self._codes.use(account, code)
         if account is None or pending.proof is None or not used:
@@ -109,9 +124,7 @@ class SignIn:
             raise CodeRefusedError
         await self._throttle.passed([door])
         proofs = frozenset({Proof(pending.proof), used})
-        return await self.complete(
-            visitor, account, proofs, place, ticket, pending.provider_session
-        )
+        return await self.complete(visitor, account, proofs, place, ticket, arrival_of(pending))
 
     async def proceed(
         self,
@@ -119,7 +132,7 @@ class SignIn:
         account: Account,
         proofs: frozenset[Proof],
         place: Place,
-        provider_session: str | None = None,
+        arrival: Arrival = NO_PROVIDER,
     ) -> SignedIn | Pending:
         """Open a session, or ask for the second factor of an account that has one.
 
@@ -129,12 +142,10 @@ class SignIn:
         async with self._main.reading() as connection:
             enrolled = await factors.active(connection, account.id)
         if is_strong(proofs) or not enrolled:
-            return await self.complete(
-                visitor, account, proofs, place, provider_session=provider_session
-            )
+            return await self.complete(visitor, account, proofs, place, arrival=arrival)
         async with self._refusing(visitor, account), self._main.transaction() as tx:
             await _hold(tx, account, proofs)
-            pending = await _begin(tx, account.id, next(iter(proofs)), provider_session)
+            pending = await _begin(tx, account.id, next(iter(proofs)), arrival)
         who = as_account(visitor, account)
         await self._access.note(who, Action.SESSION_PROVE, refused=False, proofs=sorted(proofs))
         return pending
@@ -146,7 +157,7 @@ class SignIn:
         proofs: frozenset[Proof],
         place: Place,
         ticket: str | None = None,
-        provider_session: str | None = None,
+        arrival: Arrival = NO_PROVIDER,
     ) -> SignedIn:
         """Open a session: the only place where one begins.
 
@@ -156,34 +167,31 @@ class SignIn:
             proofs: What was proved; fewer than two where no second factor is enrolled.
             place: Where from.
             ticket: Of a sign-in under way, which ends together with the beginning of the session.
-            provider_session: The sign-on provider's name of its session, or None.
+            arrival: What a sign-on provider's word changes now that the sign-in is complete. Its
+                subject is linked only if the session lacks nothing.
 
         Raises:
             LoginFailedError: The account is gone, is disabled, has another password by now, or
                 has a factor that was not asked for.
             CodeRefusedError: Somebody else has used the ticket meanwhile.
+            UnavailableError: The subject or the account was linked to another one meanwhile.
         """
-        secret, at = new_secret(), now()
-        actor = replace(as_account(visitor, account), session=hash_secret(secret))
+        secret = new_secret()
+        become = replace(account, role=arrival.role or account.role)
+        actor = replace(as_account(visitor, become), session=hash_secret(secret))
         grant = await self._access.authorise(actor, Action.SESSION_OPEN)
-        session = Session(
-            secret_hash=hash_secret(secret),
-            id=new_id(),
-            account_id=account.id,
-            device=place.device,
-            address=place.address,
-            proofs=" ".join(sorted(proofs)),
-            restricted=None,
-            created_at=at,
-            seen_at=at,
-            confirmed_at=at,
-            expires_at=at + self._lifetime,
-            provider_session=provider_session,
+        changes = await permitted_changes(self._access, visitor, account, arrival)
+        session = replace(
+            _begun(account.id, secret, proofs, place),
+            expires_at=now() + self._lifetime,
+            provider_session=arrival.session,
         )
         async with self._refusing(visitor, account), self._main.transaction() as tx:
-            lacks = await _lacking(tx, await _hold(tx, account, proofs), proofs)
+            held = await _hold(tx, account, proofs)
+            lacks = await _lacking(tx, held, proofs)
             if ticket is not None and not await signins.end(tx, hash_secret(ticket)):
                 raise CodeRefusedError
+            await settle(tx, self._access, held, arrival, changes, links=lacks is None)
             await accounts.add_session(tx, replace(session, restricted=lacks))
             cookie, new_device = await _device(tx, place, account.id)
             await self._access.outcome_in(
@@ -225,22 +233,63 @@ class SignIn:
 
     @asynccontextmanager
     async def _refusing(self, visitor: Actor, account: Account) -> AsyncIterator[None]:
-        """Around a transaction that may raise LoginFailedError: log that, once it is over."""
+        """Around a transaction that may raise LoginFailedError: log that, once it is over.
+
+        Raises:
+            UnavailableError: Somebody else wrote the same row at this moment.
+        """
         try:
             yield
         except LoginFailedError:
             await self._refuse(visitor, account)
             raise
+        except IntegrityError:
+            raise UnavailableError from None
 
     async def _refuse(self, visitor: Actor, account: Account | None) -> None:
         who = visitor if account is None else as_account(visitor, account)
         await self._access.note(who, Action.SESSION_OPEN, refused=True)
+
+    async def _code_door(self, account_id: str, place: Place) -> Door:
+        """Where a code is counted: by account, or by account and browser if it is known to it.
+
+        Who has somebody's password comes as far as this. What they fail at keeps no code of the
+        owner's out that comes from a browser that the owner signed in from before.
+        """
+        if place.cookie is not None:
+            async with self._main.reading() as connection:
+                if await throttles.is_device(connection, place.cookie, account_id):
+                    return Door(CODE_ON_DEVICE, f"{account_id}\n{place.cookie.hex()}")
+        return Door(CODE, account_id)
 
     async def _account(self, account_id: str | None) -> Account | None:
         if account_id is None:
             return None
         async with self._main.reading() as connection:
             return await accounts.get_account(connection, account_id)
+
+
+def _begun(account_id: str, secret: str, proofs: frozenset[Proof], place: Place) -> Session:
+    """A session that begins now; how long it lasts is not said yet."""
+    at = now()
+    return Session(
+        secret_hash=hash_secret(secret),
+        id=new_id(),
+        account_id=account_id,
+        device=place.device,
+        address=place.address,
+        proofs=" ".join(sorted(proofs)),
+        restricted=None,
+        created_at=at,
+        seen_at=at,
+        confirmed_at=at,
+        expires_at=at,
+    )
+
+
+def arrival_of(pending: PendingSignIn) -> Arrival:
+    """What a sign-in under way changes once it is complete."""
+    return Arrival(pending.provider_session, pending.issuer, pending.subject, pending.role)
 
 
 async def _hold(tx: AsyncConnection, account: Account, proofs: frozenset[Proof]) -> Account:
@@ -278,7 +327,7 @@ async def _begin(
     tx: AsyncConnection,
     account_id: str | None,
     proof: Proof | None,
-    provider_session: str | None = None,
+    arrival: Arrival = NO_PROVIDER,
 ) -> Pending:
     ticket, at = new_secret(), now()
     pending = PendingSignIn(
@@ -287,7 +336,10 @@ async def _begin(
         proof=proof,
         created_at=at,
         expires_at=at + TICKET_LIFETIME,
-        provider_session=provider_session,
+        provider_session=arrival.session,
+        issuer=arrival.issuer,
+        subject=arrival.subject,
+        role=arrival.role,
     )
     await signins.add(tx, pending)
     methods = await _methods(tx, account_id) if account_id else (Proof.PASSKEY,)
@@ -311,9 +363,14 @@ async def _device(tx: AsyncConnection, place: Place, account_id: str) -> tuple[s
     """Note the device; the secret of its cookie if it is to get one, and if it is new here.
 
     What a browser brings that nobody signed in from is not adopted: who set it could know it.
+    Of one that is new, and not the first, the owner is told, five times a day at most.
     """
+    at, known = now(), await throttles.has_devices(tx, account_id)
     secret, digest = None, place.cookie
     if digest is None or not await throttles.is_device(tx, digest):
         secret = new_secret()
         digest = hash_secret(secret)
-    return secret, await throttles.note_device(tx, digest, account_id, now())
+    new = await throttles.note_device(tx, digest, account_id, at)
+    if new and known and await take(tx, Door(BROWSER_MAILED, account_id), at):
+        await tell(tx, "new_browser", account_id=account_id)
+    return secret, new

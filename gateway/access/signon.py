@@ -130,11 +130,11 @@ class SignOn:
             identity = await provider.redeem(code, issuer, secret)
         except TokenError as error:
             raise await refusal(self._access, visitor, error.why) from None
-        account = await self._arrivals.account(visitor, identity)
+        account, arrival = await self._arrivals.account(visitor, identity)
         await self._throttle.passed([_door(visitor)])
         factors = {Proof.PROVIDER_FACTOR} if identity.methods & self._trusted else set()
         proofs = frozenset({Proof.OIDC, *factors})
-        return await self._signin.proceed(visitor, account, proofs, place, identity.session)
+        return await self._signin.proceed(visitor, account, proofs, place, arrival)
 
     async def logout(self, visitor: Actor, token: str) -> None:
         """End sessions because the provider says so (OpenID Connect Back-Channel Logout 1.0).
@@ -184,6 +184,8 @@ async def _end(tx: AsyncConnection, wanted: Logout) -> tuple[str | None, int]:
         await signins.end_provider_session(tx, wanted.session)
     account_id = None
     if wanted.subject is not None:
+        if wanted.session is None:
+            await signins.end_subject(tx, wanted.issuer, wanted.subject)
         linked = await identities.find(tx, wanted.issuer, wanted.subject)
         if linked is None:
             return None, 0

@@ -1,7 +1,7 @@
 """Bearer tokens of people and of a practice's software: made once, limited, listed, revoked.
 
 A token is shown to whoever makes it and never again. It does no more than its account may, within
-its limits (access/scope.py), and nothing of what `policy.SESSION_ONLY` names.
+its limits (access/scope.py), and nothing of what `limits.SESSION_ONLY` names.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Tokens:
         Raises:
             InvalidInputError: Name, limits or end.
             ConfirmationRequiredError: Confirm, then try again.
+            UnauthenticatedError: They were shut out meanwhile.
         """
         secret, token = asked_for(actor.id, name, limits, expires_at)
         await self._sessions.require_confirmation(actor, Action.TOKEN_CREATE)
@@ -60,6 +61,7 @@ class Tokens:
             actor, Action.TOKEN_CREATE, target=Target("account", actor.id)
         )
         async with self._main.transaction() as tx:
+            await self._sessions.hold(tx, actor)
             await tokens.add(tx, token)
             await self._access.outcome_in(tx, grant, Target("token", token.id))
         return secret, token

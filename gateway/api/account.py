@@ -9,9 +9,11 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from gateway.access.policy import Action
-from gateway.access.profile import Held
+from gateway.access.profile import STRETCH, Held
 from gateway.api import context
+from gateway.api.eventviews import EventView, event_view
 from gateway.api.models import Given
+from gateway.api.problems import language
 from gateway.api.routing import Operations
 from gateway.errors import (
     ConfirmationRequiredError,
@@ -24,6 +26,7 @@ from storage.accounts import Account, Controller
 operations = Operations("/api/v1")
 
 Language = Literal["en", "nl"]
+LARGEST = 2**63 - 1 - STRETCH
 
 
 class ProfileChange(Given):
@@ -105,8 +108,24 @@ class HeldIdentity(BaseModel):
     created_at: datetime
 
 
+class OwnEventsQuery(Given):
+    """Which events: those behind a place in the log."""
+
+    after: int = Field(-1, ge=-1, le=LARGEST)
+
+
+class OwnEvents(BaseModel):
+    """What one did or tried, in the order of the log; `next` continues as `after`.
+
+    One answer looks at a stretch of the log: it may hold nothing and still have a `next`.
+    """
+
+    events: list[EventView]
+    next: int | None
+
+
 class ProfileExport(BaseModel):
-    """All that is held about oneself, but for the events of the log, and secrets."""
+    """All that is held about oneself, but for secrets, and the events of the log (own route)."""
 
     account: ProfileView
     has_password: bool
@@ -146,6 +165,23 @@ async def export_account(request: web.Request) -> ProfileExport:
     """Give all that is held about oneself."""
     actor = await context.actor(request)
     return _export(await context.services(request).profile.export(actor))
+
+
+@operations.add(
+    "GET",
+    "/account/events",
+    action=Action.PROFILE_EXPORT,
+    query=OwnEventsQuery,
+    answer=OwnEvents,
+)
+async def own_events(request: web.Request, query: OwnEventsQuery) -> OwnEvents:
+    """Give what one did or tried, as the access log has it."""
+    actor = await context.actor(request)
+    found, following = await context.services(request).profile.events(actor, query.after)
+    own = {actor.id: actor.email or ""}
+    return OwnEvents(
+        events=[event_view(event, own, language(request)) for event in found], next=following
+    )
 
 
 @operations.add(

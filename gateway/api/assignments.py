@@ -60,6 +60,21 @@ class AssignmentList(BaseModel):
     next: str | None
 
 
+class PlannerView(BaseModel):
+    """Somebody to whom a case can be given, and how many they plan now."""
+
+    id: str
+    email: str
+    name: str | None
+    planned: int
+
+
+class PlannerList(BaseModel):
+    """Planners by e-mail address."""
+
+    planners: list[PlannerView]
+
+
 @operations.add(
     "POST",
     "/cases/{case_id}/assignments",
@@ -138,3 +153,21 @@ async def list_assignments(request: web.Request, query: AssignmentQuery) -> Assi
         for assignment, email in found
     ]
     return AssignmentList(assignments=listed, next=following)
+
+
+@operations.add(
+    "GET",
+    "/planners",
+    action=Action.ASSIGNMENT_LIST,
+    answer=PlannerList,
+    errors=(ForbiddenError,),
+)
+async def list_planners(request: web.Request) -> PlannerList:
+    """List to whom a case can be given, and how much each has to do."""
+    found = await context.services(request).assignments.planners(await context.actor(request))
+    return PlannerList(
+        planners=[
+            PlannerView(id=planner.id, email=planner.email, name=planner.name, planned=planned)
+            for planner, planned in found
+        ]
+    )

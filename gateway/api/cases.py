@@ -57,7 +57,7 @@ async def create(request: web.Request, body: NewCase) -> CaseView:
         body.patient.name.strip(), body.patient.birth_date, body.patient.number.strip()
     )
     sight = await context.services(request).cases.create(
-        await context.actor(request), patient, body.notes, body.treatment
+        await context.actor(request), patient, body.notes, body.treatment, body.due
     )
     return case_view(sight, language(request))
 
@@ -145,7 +145,7 @@ async def events(request: web.Request) -> EventList:
         found = await events_of_case(connection, case_id)
         people = {event.record["user"]["id"] for event in found}
         emails = await accounts.emails_of(connection, people)
-    return EventList(events=[event_view(event, emails) for event in found])
+    return EventList(events=[event_view(event, emails, language(request)) for event in found])
 
 
 def _case_list(found: Sequence[CaseSight], limit: int, tongue: str) -> CaseList:

@@ -30,8 +30,14 @@ from gateway.access.sessions import Sessions, csrf_token
 from gateway.access.signin import SignIn
 from gateway.access.signon import SignOn
 from gateway.access.tokens import Tokens
+from gateway.delivery.letters import Letters
 from gateway.errors import CrossSiteError
 from gateway.ids import SECRET_PATTERN, hash_secret, new_id
+from gateway.incidents.evidence import EvidenceRoom
+from gateway.incidents.incidents import Incidents
+from gateway.incidents.measures import Measures
+from gateway.incidents.notices import BreachNotices
+from gateway.incidents.register import Register
 from gateway.intake.inspector import Inspector
 from gateway.intake.uploads import Uploads
 from gateway.privacy.assignments import Assignments
@@ -42,6 +48,8 @@ from gateway.privacy.instructions import Instructions
 from gateway.privacy.restriction import Restriction
 from gateway.release.content import Release
 from gateway.settings import Settings
+from gateway.watch.canaries import Canaries
+from gateway.watch.review import Reviews
 from gateway.watch.triage import Triage
 from keys.keyring import Keyring
 from storage.database import Database
@@ -79,6 +87,14 @@ class Services:
     instructions: Instructions
     corrections: Corrections
     triage: Triage
+    incidents: Incidents
+    measures: Measures
+    evidence: EvidenceRoom
+    register: Register
+    reviews: Reviews
+    canaries: Canaries
+    letters: Letters
+    breach_notices: BreachNotices
 
     @property
     def main(self) -> Database:
@@ -142,7 +158,8 @@ def answer(model: BaseModel, event_id: str) -> web.Response:
 
 def visitor(request: web.Request) -> Actor:
     """Whoever sends this, before anything is known of them."""
-    return nobody(address(request), request.get(REQUEST_ID) or new_id())
+    said = device(request.headers.get("User-Agent", ""))
+    return nobody(address(request), request.get(REQUEST_ID) or new_id(), said)
 
 
 def place(request: web.Request) -> Place:

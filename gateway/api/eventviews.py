@@ -8,15 +8,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from gateway.exports import words
+from gateway.exports.words import Language
 from storage.accesslog.event import AccessEvent
 from storage.accesslog.reading import StoredEvent
 
 
 class ActorView(BaseModel):
-    """Who did it. Persons have an e-mail address, the system itself has none."""
+    """Who did it. Persons have an e-mail address, the system itself has none.
+
+    `title` is the role in words.
+    """
 
     id: str
     role: str
+    title: str
     email: str | None
 
 
@@ -24,7 +30,8 @@ class EventView(BaseModel):
     """One event of the access log (NEN 7513).
 
     `index` is its place in the tree, `number` the practice's own running number; both come within
-    a second of the event. `ground` says why it was allowed.
+    a second of the event. `ground` says why it was allowed; `act` and `why` say both in words, in
+    the language that was asked for.
     """
 
     index: int | None
@@ -36,6 +43,8 @@ class EventView(BaseModel):
     stage: Literal["authorised", "refused", "outcome"]
     actor: ActorView
     ground: str
+    act: str
+    why: str
     object_type: str | None
     object_id: str | None
     access_point: str
@@ -51,7 +60,7 @@ class EventList(BaseModel):
     events: list[EventView]
 
 
-def event_view(stored: StoredEvent, emails: Mapping[str, str]) -> EventView:
+def event_view(stored: StoredEvent, emails: Mapping[str, str], language: Language) -> EventView:
     """Render one event; `emails` are the addresses of accounts by id."""
     event = AccessEvent.from_record(stored.record)
     return EventView(
@@ -62,8 +71,15 @@ def event_view(stored: StoredEvent, emails: Mapping[str, str]) -> EventView:
         event=event.code,
         action=event.action,
         stage=event.stage,
-        actor=ActorView(id=event.actor_id, role=event.actor_role, email=emails.get(event.actor_id)),
+        actor=ActorView(
+            id=event.actor_id,
+            role=event.actor_role,
+            title=words.title(event, language),
+            email=emails.get(event.actor_id),
+        ),
         ground=event.ground,
+        act=words.act(event, language),
+        why=words.why(event, language),
         object_type=event.object_type,
         object_id=event.object_id,
         access_point=event.access_point,

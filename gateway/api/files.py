@@ -107,9 +107,10 @@ async def thumbnail(request: web.Request) -> web.Response:
     "GET",
     "/cases/{case_id}/files/{file_id}/content",
     action=Action.FILE_DOWNLOAD,
-    media_type="application/octet-stream",
+    media_type="*/*",  # that of the file
     errors=(*OF_FILE, RangeNotSatisfiableError, IntegrityFailedError),
     headers=("Range", "If-Range", "If-None-Match"),
+    also={206: None, 304: None},
 )
 async def download(request: web.Request) -> web.StreamResponse:
     """Download a file, or a range of it."""
@@ -122,7 +123,11 @@ async def download(request: web.Request) -> web.StreamResponse:
         await release.ended(content.grant, 0, whole=True)
         headers = {"ETag": etag, context.EVENT_HEADER: content.grant.event_id}
         return web.Response(status=304, headers=headers)
-    span = _range(request, content, etag)
+    try:
+        span = _range(request, content, etag)
+    except RangeNotSatisfiableError:
+        await release.ended(content.grant, 0, whole=False)
+        raise
     start, stop = span or (0, content.size)
     await release.check(content, start, stop)
     response = web.StreamResponse(status=200 if span is None else 206, headers=_headers(content))
@@ -150,7 +155,9 @@ async def download_case(request: web.Request) -> web.StreamResponse:
     await release.check(contents[0], 0, contents[0].size)
     response = web.StreamResponse(headers=_attachment(f"case-{grant.case.id}.zip"))
     response.content_type = "application/zip"
-    return await _send(request, response, contents[0], archive(release, contents))
+    begun: list[str] = []
+    pieces = archive(release, contents, begun)
+    return await _send(request, response, contents[0], pieces, begun)
 
 
 async def _send(
@@ -158,6 +165,7 @@ async def _send(
     response: web.StreamResponse,
     content: Content,
     pieces: AsyncIterable[bytes],
+    begun: list[str] | None = None,
 ) -> web.StreamResponse:
     """Send, and log what really went out, also when it broke."""
     release = context.services(request).release
@@ -175,7 +183,7 @@ async def _send(
         if request.transport is not None:
             request.transport.abort()
     finally:
-        await release.ended(content.grant, sent, whole=whole)
+        await release.ended(content.grant, sent, whole=whole, files=begun)
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -68,6 +69,7 @@ class NewCase(Given):
     patient: NewPatient
     notes: str = Field("", max_length=20_000, repr=False)
     treatment: Treatment = Treatment.ALIGNER
+    due: date | None = Field(None, description="the day that its plan is wanted by")
 
 
 class CaseQuery(Given):
@@ -183,11 +185,22 @@ class PlaceView(BaseModel):
     slot: Slot
 
 
+class GlanceView(BaseModel):
+    """The files of a case as numbers: accepted ones by kind, and what a person should look at."""
+
+    scans: int
+    photos: int
+    plans: int
+    on_their_way: int
+    refused: int
+    warnings: int
+
+
 class CaseView(BaseModel):
     """A case as who asks may see it; the rest is null.
 
     `missing` is advice: what the treatment asks for and no accepted file is said to be; null in a
-    list.
+    list, which has `glance` and no files.
     """
 
     id: str
@@ -195,6 +208,7 @@ class CaseView(BaseModel):
     pseudonym: str | None
     state: Literal["draft", "submitted", "planning", "completed", "erased"]
     treatment: Treatment
+    due: date | None
     frozen: bool
     restricted: bool
     created_at: datetime
@@ -206,6 +220,7 @@ class CaseView(BaseModel):
     removed_from_notes: list[str] | None
     files: list[FileView]
     missing: list[PlaceView] | None
+    glance: GlanceView | None
     assignments: list[AssignmentView]
 
 
@@ -249,6 +264,7 @@ def case_view(sight: CaseSight, language: str) -> CaseView:
             "pseudonym": case.pseudonym,
             "state": case.state,
             "treatment": case.treatment,
+            "due": case.due_on,
             "frozen": case.frozen_at is not None,
             "restricted": case.restricted_at is not None,
             "created_at": case.created_at,
@@ -266,6 +282,7 @@ def case_view(sight: CaseSight, language: str) -> CaseView:
             "missing": None
             if sight.missing is None
             else [PlaceView(kind=place.kind, slot=place.slot) for place in sight.missing],
+            "glance": None if sight.glance is None else asdict(sight.glance),
             "assignments": [
                 assignment_view(assignment, email) for assignment, email in sight.assignments
             ],

@@ -18,8 +18,10 @@ from gateway.errors import (
     GatewayError,
     InvalidInputError,
     OutOfScopeError,
+    RequestTimeoutError,
     SecondFactorRequiredError,
     SessionLockedError,
+    TooLargeError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -30,7 +32,9 @@ OF_SIGNED_IN = (
     *(ForbiddenError, SessionLockedError, OutOfScopeError, SecondFactorRequiredError),
     CrossSiteError,
 )
+OF_A_BODY = (TooLargeError, RequestTimeoutError)
 REFERENCE = "#/components/schemas/{model}"
+BYTES = "application/octet-stream"
 TUS_MEDIA_TYPE = "application/offset+octet-stream"
 
 
@@ -96,6 +100,8 @@ def _operation(entry: Operation) -> dict[str, Any]:
         }
     if "Upload-Offset" in entry.headers or "Upload-Length" in entry.headers:
         described["requestBody"] = {"content": {TUS_MEDIA_TYPE: {}}}
+    if "Kluis-Name" in entry.headers:
+        described["requestBody"] = {"required": True, "content": {BYTES: {}}}
     return described
 
 
@@ -107,7 +113,9 @@ def _answer(entry: Operation) -> dict[str, Any]:
     return {"description": entry.summary}
 
 
-def _answered(entry: Operation, model: type[BaseModel]) -> dict[str, Any]:
+def _answered(entry: Operation, model: type[BaseModel] | None) -> dict[str, Any]:
+    if model is None:
+        return {"description": entry.summary}
     schema = {"$ref": REFERENCE.format(model=model.__name__)}
     return {"description": entry.summary, "content": {entry.media_type: {"schema": schema}}}
 
@@ -115,7 +123,8 @@ def _answered(entry: Operation, model: type[BaseModel]) -> dict[str, Any]:
 def _refusals(entry: Operation) -> dict[str, Any]:
     by_status: dict[int, list[type[GatewayError]]] = {}
     signed_in = OF_SIGNED_IN if entry.action is not None else ()
-    refusals: tuple[type[GatewayError], ...] = (*COMMON, *signed_in, *entry.errors)
+    sent = OF_A_BODY if entry.body is not None else ()
+    refusals: tuple[type[GatewayError], ...] = (*COMMON, *signed_in, *sent, *entry.errors)
     for error in refusals:
         if error not in by_status.setdefault(STATUS[error], []):
             by_status[STATUS[error]].append(error)

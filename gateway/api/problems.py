@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from aiohttp import web
@@ -67,7 +67,7 @@ RETRY_AFTER_SECONDS = "30"
 log = structlog.get_logger()
 
 
-def language(request: web.BaseRequest) -> str:
+def language(request: web.BaseRequest) -> Literal["en", "nl"]:
     """The language of the answer: `nl` for a reader who prefers Dutch, else `en`."""
     preferred = request.headers.get("Accept-Language", "").strip().lower()
     return "nl" if preferred.startswith("nl") else "en"
@@ -90,7 +90,7 @@ def problem(error: GatewayError, tongue: str) -> Mapping[str, Any]:
 def respond(request: web.BaseRequest, error: GatewayError) -> web.Response:
     """The answer to a refused request."""
     tongue = language(request)
-    headers = {"Content-Language": tongue}
+    headers: dict[str, str] = {"Content-Language": tongue}
     if isinstance(error, errors.UnavailableError):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if isinstance(error, errors.TooManyAttemptsError):

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.access.policy import Action
 from gateway.api.context import services
 from gateway.errors import GatewayError, InvalidInputError, RequestTimeoutError, TooLargeError
-from gateway.ids import ID_PATTERN, SECRET_PATTERN
+from gateway.ids import ID_PATTERN, SECRET_PATTERN, WEEK_PATTERN
 
 BODY_LIMIT = 256 * 1024
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -32,6 +32,12 @@ PARAMETERS = {
     "assignment_id": ID_PATTERN,
     "emergency_id": ID_PATTERN,
     "alert_id": ID_PATTERN,
+    "incident_id": ID_PATTERN,
+    "evidence_id": ID_PATTERN,
+    "canary_id": ID_PATTERN,
+    "week": WEEK_PATTERN,
+    "delivery_id": ID_PATTERN,
+    "notice_id": ID_PATTERN,
     "recovery_id": ID_PATTERN,
     "request_id": ID_PATTERN,
     "token_id": ID_PATTERN,
@@ -65,7 +71,7 @@ class Operation:
     errors: tuple[type[GatewayError], ...]
     headers: tuple[str, ...]
     takes: str
-    also: Mapping[int, type[BaseModel]]
+    also: Mapping[int, type[BaseModel] | None]
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ class Operations:
         errors: tuple[type[GatewayError], ...] = (),
         headers: tuple[str, ...] = (),
         takes: str = JSON,
-        also: Mapping[int, type[BaseModel]] = MappingProxyType({}),
+        also: Mapping[int, type[BaseModel] | None] = MappingProxyType({}),
     ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
         """Declare a handler.
 
@@ -109,7 +115,7 @@ class Operations:
             errors: What it refuses with, besides what every handler may.
             headers: Request headers that it reads.
             takes: Media type of the body.
-            also: Models of other answers, by their status.
+            also: Models of other answers, by their status; None: one that has no model.
         """
 
         def declare(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

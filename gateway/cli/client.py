@@ -100,6 +100,14 @@ class Client:
         """The JSON behind a path under /api/v1. Raises RefusedError, UnreachableError."""
         return await self._call("GET", self.address(path).with_query(query), {})
 
+    async def text(self, path: str) -> str:
+        """The text behind a path under /api/v1. Raises RefusedError, UnreachableError."""
+        try:
+            async with self.request("GET", self.address(path), headers={}) as response:
+                return await response.text()
+        except BREAKS as error:
+            raise UnreachableError(field="server", server=self.server) from error
+
     async def post(self, path: str, body: Mapping[str, object] | None = None) -> JsonObject:
         """Post JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
         return await self._call("POST", self.address(path), AS_JSON, body or {})
@@ -107,6 +115,10 @@ class Client:
     async def put(self, path: str, body: Mapping[str, object]) -> JsonObject:
         """Put JSON to a path under /api/v1. Raises RefusedError, UnreachableError."""
         return await self._call("PUT", self.address(path), AS_JSON, body)
+
+    async def patch(self, path: str, body: Mapping[str, object]) -> JsonObject:
+        """Patch JSON at a path under /api/v1. Raises RefusedError, UnreachableError."""
+        return await self._call("PATCH", self.address(path), AS_JSON, body)
 
     async def delete(self, path: str) -> None:
         """Delete what is at a path under /api/v1. Raises RefusedError, UnreachableError."""

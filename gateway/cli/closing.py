@@ -18,7 +18,7 @@ from gateway.cli.output import Output, opened
 from gateway.cli.passphrase import ask_secret
 
 if TYPE_CHECKING:
-    from gateway.app import Rooms
+    from gateway.rooms import Rooms
     from storage.erasures import Erasure
 
 WATCH_SECONDS = 0.2

@@ -21,8 +21,8 @@ from keys.providers.local import LocalKeyring
 from keys.signing import SIGNING_KEYS
 
 if TYPE_CHECKING:
-    from gateway.app import Rooms
     from gateway.privacy.rotation import HeldVersion
+    from gateway.rooms import Rooms
     from keys.providers.successor import AdoptingProvider
     from storage.erasures import Puncture
 

@@ -13,12 +13,14 @@ from gateway.cli import (
     certificate,
     closing,
     confidentiality,
+    delivery,
     demo,
     doctor,
     download,
     emergency,
     erase,
     export,
+    incident,
     keys,
     log,
     operator,
@@ -46,6 +48,7 @@ demo.register(app)
 confidentiality.register(app)
 app.add_typer(case.app)
 app.add_typer(emergency.app)
+app.add_typer(delivery.app)
 upload.register(app)
 download.register(app)
 erase.register(app)
@@ -55,6 +58,7 @@ app.add_typer(keys.app)
 export.register(log.app)
 audit.register(app)
 app.add_typer(watch.app)
+app.add_typer(incident.app)
 app.add_typer(witness.app)
 
 _STOPPED_BY_HAND = 130  # what typer makes of Ctrl-C

@@ -23,7 +23,7 @@ from gateway.cli.words import show_words
 from gateway.settings import Settings, load
 
 if TYPE_CHECKING:
-    from gateway.app import Rooms
+    from gateway.rooms import Rooms
 
 DEFAULT_OFFICER = "privacy-officer@localhost"
 

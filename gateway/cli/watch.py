@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,32 @@ From = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Those that were dismissed, too.")]
 
+Week = Annotated[
+    str | None, typer.Argument(metavar="[WEEK]", help="Such as 2026-W47.", show_default=False)
+]
+WeekToJudge = Annotated[str, typer.Argument(metavar="WEEK", show_default=False)]
+WhatToJudge = Annotated[
+    str,
+    typer.Argument(metavar="ITEM", help="As the week's queue names it.", show_default=False),
+]
+Verdict = Annotated[
+    Literal["explained", "unexplained", "incident"],
+    typer.Option(help="What it was.", show_default=False),
+]
+Reason = Annotated[str, typer.Option(help="Why you say so. No names.", show_default=False)]
+Consent = Annotated[
+    str, typer.Option(help="Who of the practice agreed, and when.", show_default=False)
+]
+
+_WEEKS = ("week", "state", "reviewed", "items", "due")
+_JUDGED = Words(
+    "Looked at: {reviewed} of {items}.",
+    "Bekeken: {reviewed} van {items}.",
+)
+_MADE = Words(
+    "Case {case} is a canary. Nothing of it shows that.",
+    "Casus {case} is een kanarie. Niets eraan laat dat zien.",
+)
 _COLUMNS = ("at", "severity", "rule", "count", "about", "id")
 _REPLAYED = Words(
     "{events} events ({altered} altered records left out), {alerts} alerts."
@@ -54,6 +80,51 @@ async def alerts(
     Output(as_json).answer(found, table(_COLUMNS, rows))
 
 
+async def review(
+    week: Week = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Show a week's review as a page for an auditor; without a week, how far the last ones are."""
+    output = Output(as_json)
+    async with connect(server) as client:
+        if week is None:
+            weeks = (await client.get("reviews"))["weeks"]
+            rows = [[str(each[name]) for name in _WEEKS] for each in weeks]
+            output.answer(weeks, table(_WEEKS, rows))
+        elif as_json:
+            output.answer(await client.get(f"reviews/{week}"), "")
+        else:
+            output.answer({}, await client.text(f"reviews/{week}/report"))
+
+
+async def judge(
+    week: WeekToJudge,
+    item: WhatToJudge,
+    verdict: Verdict,
+    words: Reason,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Say what an alert or an access of a week was. It stays, with your name."""
+    async with connect(server) as client:
+        said = {"item": item, "verdict": verdict, "words": words}
+        found = await client.post(f"reviews/{week}/verdicts", said)
+    Output(as_json).answer(found, _JUDGED.say(reviewed=found["reviewed"], items=found["items"]))
+
+
+async def canary(
+    case: options.Case,
+    consent: Consent,
+    server: options.Server = options.DEFAULT_SERVER,
+    as_json: options.Json = False,
+) -> None:
+    """Make a draft that its practice entered for this a canary: whoever opens it is an alert."""
+    async with connect(server) as client:
+        made = await client.post("canaries", {"case_id": case, "consent": consent})
+    Output(as_json).answer(made, _MADE.say(case=case))
+
+
 async def replay(since: From, data: options.Data = None, as_json: options.Json = False) -> None:
     """Read the log again and show what the rules say; nothing is written but that one looked."""
     from gateway.access.actors import operator  # noqa: PLC0415 - see operator.rooms_of
@@ -76,6 +147,15 @@ async def replay(since: From, data: options.Data = None, as_json: options.Json =
 
 
 options.command(app, "alerts", example="kluis watch alerts")(alerts)
+options.command(app, "review", example="kluis watch review 2026-W47")(review)
+options.command(
+    app,
+    "judge",
+    example="kluis watch judge 2026-W47 event:4711 --verdict explained --words 'on call'",
+)(judge)
+options.command(
+    app, "canary", example="kluis watch canary CASE --consent 'the manager, 20 November'"
+)(canary)
 options.command(app, "replay", example="kluis watch replay --from 2026-11-01 --data ./data")(replay)
 
 

@@ -83,6 +83,8 @@ ACTS: Mapping[str, Said] = {
     "session.close": Said("signed out", "meldde zich af"),
     "session.list": Said("looked at the own sessions", "bekeek de eigen sessies"),
     "session.end": Said("ended sessions", "beëindigde sessies"),
+    "session.list_all": Said("looked at everybody's sessions", "bekeek ieders sessies"),
+    "session.end_all": Said("ended everybody's sessions", "beëindigde ieders sessies"),
     "session.stuffing": Said(
         "many accounts failed to sign in from one network",
         "bij veel accounts mislukte het aanmelden vanaf één netwerk",
@@ -106,6 +108,28 @@ ACTS: Mapping[str, Said] = {
     "assignment.list": Said("saw who plans the case", "zag wie de casus plant"),
     "case.restrict": Said("had the case restricted", "liet de casus beperken"),
     "case.release": Said("released the case again", "gaf de casus weer vrij"),
+    "incident.open": Said("opened an incident", "opende een incident"),
+    "incident.list": Said("listed the incidents", "somde de incidenten op"),
+    "incident.view": Said("looked at an incident", "bekeek een incident"),
+    "incident.change": Said("changed an incident", "wijzigde een incident"),
+    "incident.note": Said("wrote about an incident", "schreef over een incident"),
+    "incident.join": Said("joined an alert to an incident", "voegde een melding bij een incident"),
+    "incident.scope": Said(
+        "searched the log for what belongs to an incident",
+        "zocht in het logboek wat bij een incident hoort",
+    ),
+    "incident.measure": Said(
+        "decided on a measure against an incident", "besloot tot een maatregel tegen een incident"
+    ),
+    "incident.register": Said(
+        "took the register of incidents", "haalde het register van incidenten op"
+    ),
+    "evidence.add": Said("attached evidence to an incident", "voegde bewijs bij een incident"),
+    "evidence.take": Said("took evidence of an incident", "haalde bewijs van een incident op"),
+    "assignment.end": Said(
+        "ended an assignment because of an incident",
+        "beëindigde een toewijzing vanwege een incident",
+    ),
     "alert.list": Said("listed the alerts of the watch", "somde de meldingen van de bewaking op"),
     "alert.view": Said("looked at an alert of the watch", "bekeek een melding van de bewaking"),
     "alert.assign": Said("said who looks into an alert", "wees een melding toe"),
@@ -118,6 +142,12 @@ ACTS: Mapping[str, Said] = {
     "watch.replay": Said(
         "let the watch read the log again", "liet de bewaking het logboek opnieuw lezen"
     ),
+    "canary.make": Said("made a case a canary", "maakte een casus tot kanarie"),
+    "canary.list": Said("listed the canaries", "somde de kanaries op"),
+    "canary.end": Said("ended a canary", "beëindigde een kanarie"),
+    "review.list": Said("looked at the weekly reviews", "bekeek de wekelijkse beoordelingen"),
+    "review.view": Said("looked at a week's review", "bekeek de beoordeling van een week"),
+    "review.judge": Said("gave a verdict in a week's review", "gaf een oordeel over een week"),
     "emergency.declare": Said(
         "opened the case in an emergency, without being assigned",
         "opende de casus met spoed, zonder toewijzing",
@@ -194,7 +224,21 @@ ACTS: Mapping[str, Said] = {
     "profile.close": Said("closed the own account", "sloot het eigen account"),
     "practice.view": Said("looked at the practice's details", "bekeek de praktijkgegevens"),
     "practice.change": Said("changed the practice's details", "wijzigde de praktijkgegevens"),
-    "notice.send": Said("sent a notice by e-mail", "stuurde een bericht per e-mail"),
+    "notice.send": Said("sent a notice", "stuurde een bericht"),
+    "breach_notice.compose": Said(
+        "wrote a notice of a breach", "schreef een bericht over een inbreuk"
+    ),
+    "breach_notice.send": Said("sent a notice of a breach", "stuurde een bericht over een inbreuk"),
+    "breach_notice.list": Said(
+        "listed notices of breaches", "bekeek de lijst met berichten over inbreuken"
+    ),
+    "breach_notice.view": Said("read a notice of a breach", "las een bericht over een inbreuk"),
+    "breach_notice.acknowledge": Said(
+        "confirmed to have read a notice of a breach",
+        "bevestigde een bericht over een inbreuk te hebben gelezen",
+    ),
+    "delivery.list": Said("looked at what did not leave", "bekeek wat niet weg kon"),
+    "delivery.retry": Said("had a notice sent again", "liet een bericht opnieuw versturen"),
     "token.create": Said("made a token for a program", "maakte een token voor een programma"),
     "token.list": Said("looked at the own tokens", "bekeek de eigen tokens"),
     "token.revoke": Said("withdrew a token", "trok een token in"),
@@ -245,16 +289,25 @@ _GROUNDS: Mapping[str, Said] = {
 
 def who(event: AccessEvent, email: str | None, language: Language) -> str:
     """Give the role of who acted, and the address or id."""
+    return f"{title(event, language)}: {email or event.actor_id}"
+
+
+def title(event: AccessEvent, language: Language) -> str:
+    """Give the role of who acted."""
     known = ROLES.get(event.actor_role)
-    role = known(language) if known else event.actor_role
-    return f"{role}: {email or event.actor_id}"
+    return known(language) if known else event.actor_role
 
 
 def what(event: AccessEvent, language: Language) -> str:
     """Give the act, with the id of its object where that is not the case itself."""
+    said = act(event, language)
+    return said if event.object_type in {None, "case"} else f"{said} ({event.object_id})"
+
+
+def act(event: AccessEvent, language: Language) -> str:
+    """Give the act alone."""
     known = ACTS.get(event.code)
-    act = known(language) if known else event.code
-    return act if event.object_type in {None, "case"} else f"{act} ({event.object_id})"
+    return known(language) if known else event.code
 
 
 def why(event: AccessEvent, language: Language) -> str:

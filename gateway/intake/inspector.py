@@ -237,6 +237,7 @@ class Inspector:
             verdict = replace(verdict, report=with_remarks(clean.report, remarks))
             columns = {
                 "media_type": clean.media_type,
+                "warnings": _warnings(verdict.report),
                 "number": await files.next_number(tx, file.case_id, file.kind),
                 "size": sealed.size,
                 "blob_id": sealed.blob_id,
@@ -280,6 +281,11 @@ class Inspector:
         await files.delete_parts(tx, file.id)
         outcome = {"verdict": state, "kind": file.kind}
         await self._access.outcome_in(tx, grant, Target("file", file.id), **outcome)
+
+
+def _warnings(report: Mapping[str, Any]) -> int:
+    """How many findings a person should look at."""
+    return sum(finding["severity"] == "warning" for finding in report["findings"])
 
 
 async def _check_key(tx: AsyncConnection, opened: OpenCase) -> None:

@@ -18,7 +18,7 @@ from gateway.ids import now
 from gateway.intake.uploads import Uploads
 from gateway.settings import Settings
 from keys.context import Purpose
-from storage import accounts, cases, files, inventory, keystore, links, signins, throttles
+from storage import accounts, cases, files, incidents, inventory, keystore, links, signins, throttles
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.durable import sweep_unfinished
@@ -120,6 +120,7 @@ class Sweeper:
             Purpose.FILE_KEY: files.known_blobs,
             Purpose.CASE_KEY: cases.known_keys,
             Purpose.ACCOUNT_KEY: inventory.open_accounts,
+            Purpose.INCIDENT_KEY: incidents.known,
         }
         for purpose, names in known.items():
             async with self._keystore.reading() as connection:

@@ -25,7 +25,7 @@ from gateway.inventory.tally import ASK, Fault, Tally
 from gateway.privacy.heartbeat import Heartbeat
 from keys.context import Context, Purpose
 from keys.keyring import Keyring
-from storage import accounts, cases, erasures, factors, files, inventory, keystore
+from storage import accounts, cases, erasures, factors, files, incidents, inventory, keystore
 from storage.accesslog.checkpoint import Head, OpenNote
 from storage.accesslog.verify import verify
 from storage.accounts import Controller
@@ -82,6 +82,7 @@ class Inventory:
             found = [
                 await self._controllers(examiner),
                 await self._accounts(examiner),
+                await self._incidents(examiner),
                 await self._cases(examiner),
                 await self._keys(),
                 await self._blobs(Area.VAULT),
@@ -183,6 +184,26 @@ class Inventory:
             if not opens(key, account, it.id, it.sealed_secret or b"")
         )
 
+    async def _incidents(self, examiner: CaseExaminer) -> Tally:
+        """The keys of incidents; what is sealed under them is opened by nobody here."""
+        tally, before = Tally("incidents"), None
+        while True:
+            async with self.main.reading() as connection:
+                page = await incidents.list_incidents(
+                    connection, closed=True, before=before, limit=inventory.PAGE
+                )
+            if not page:
+                return tally
+            for each in page:
+                await tally.look(partial(self._incident, each.id, examiner))
+            before = page[-1].id
+
+    @staticmethod
+    async def _incident(incident_id: str, examiner: CaseExaminer) -> frozenset[Fault]:
+        place = Context(Purpose.INCIDENT_KEY, HOUSE, object_id=incident_id)
+        key = await examiner.wrapped_key(place)
+        return frozenset({key} if isinstance(key, Fault) else ())
+
     async def _cases(self, examiner: CaseExaminer) -> Tally:
         tally, last = Tally("cases"), ""
         while True:
@@ -213,6 +234,7 @@ class Inventory:
             Purpose.CASE_KEY: cases.known_keys,
             Purpose.INDEX_KEY: inventory.known_controllers,
             Purpose.ACCOUNT_KEY: inventory.open_accounts,
+            Purpose.INCIDENT_KEY: incidents.known,
         }
         while True:
             async with self.keystore.reading() as connection:

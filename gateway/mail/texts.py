@@ -212,6 +212,64 @@ NOTICES: Mapping[str, Letter] = {
             " geopend.\nHet logboek van de casus zegt wie en waarom. Wij bellen u.",
         ),
     ),
+    "high_alert": Letter(
+        Text(
+            "The watch found something that cannot wait",
+            "At {at} (UTC) the watch over the access log raised an alert of high severity."
+            "\nSign in and look, or run `kluis watch alerts`: {link}",
+        ),
+        Text(
+            "De bewaking vond iets dat niet kan wachten",
+            "Om {at} (UTC) gaf de bewaking van het toegangslogboek een melding van hoge ernst."
+            "\nMeld u aan en kijk, of gebruik `kluis watch alerts`: {link}",
+        ),
+    ),
+    "breach_notice": Letter(
+        Text(
+            "A notice about the data of your practice",
+            "At {at} (UTC) we sent your practice a notice that concerns its data."
+            "\nSign in to read it, and to confirm that you did. The law gives you 72 hours from"
+            " the moment that you know.\n\n{link}",
+        ),
+        Text(
+            "Een bericht over de gegevens van uw praktijk",
+            "Om {at} (UTC) stuurden wij uw praktijk een bericht dat haar gegevens betreft."
+            "\nMeld u aan om het te lezen en de ontvangst te bevestigen. De wet geeft u 72 uur"
+            " vanaf het moment dat u ervan weet.\n\n{link}",
+        ),
+    ),
+    "digest": Letter(
+        Text(
+            "What waits for you today",
+            "Counted at {at} (UTC):\n"
+            "Open alerts of high severity: {high}\n"
+            "Other open alerts: {alerts}\n"
+            "Incidents that are not closed: {incidents}\n"
+            "Messages that could not be delivered: {dead}\n\n"
+            "Sign in to look: {link}",
+        ),
+        Text(
+            "Wat er vandaag op u wacht",
+            "Geteld om {at} (UTC):\n"
+            "Open meldingen van hoge ernst: {high}\n"
+            "Andere open meldingen: {alerts}\n"
+            "Incidenten die niet zijn gesloten: {incidents}\n"
+            "Berichten die niet bezorgd konden worden: {dead}\n\n"
+            "Meld u aan om te kijken: {link}",
+        ),
+    ),
+    "new_browser": Letter(
+        Text(
+            "Somebody signed in to your account from a new browser",
+            "At {at} (UTC) somebody signed in to your account from a browser that was not used for"
+            " it before.\nYour sessions are listed here, and end here: {link}" + _NOT_YOU,
+        ),
+        Text(
+            "Iemand meldde zich met een nieuwe browser aan bij uw account",
+            "Om {at} (UTC) meldde iemand zich bij uw account aan met een browser die daar niet"
+            " eerder voor is gebruikt.\nHier ziet en beëindigt u uw sessies: {link}" + _NIET_U,
+        ),
+    ),
     "many_failed_sign_ins": Letter(
         Text(
             "Many failed attempts to sign in",
@@ -226,3 +284,6 @@ NOTICES: Mapping[str, Letter] = {
     ),
 }
 """What somebody is told, by the kind of notice. None of it holds a secret."""
+
+PAGES: Mapping[str, str] = {"breach_notice": "notices"}
+"""The page that `{link}` leads to, where it is not that of the reader's account."""

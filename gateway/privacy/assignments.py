@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import TypeGuard
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,6 +97,24 @@ class Assignments:
             await cases.end_assignments(tx, case_id, at, assignment_id=assignment_id)
             await self._access.outcome_in(tx, grant, target)
 
+    async def end_all(self, actor: Actor, account_id: str) -> int:
+        """Take every access of a planner away, to contain an incident; how many cases.
+
+        Each is an event of its case. A crash leaves some of them; the same call ends those.
+        """
+        async with self._main.reading() as connection:
+            left = await cases.assigned_to(connection, account_id, now())
+        for each in left:
+            target = Target("assignment", each.id)
+            grant = await self._access.authorise(
+                actor, Action.ASSIGNMENT_END, each.case_id, target=target
+            )
+            async with self._main.transaction() as tx:
+                await cases.lock(tx, each.case_id)
+                await cases.end_assignments(tx, each.case_id, now(), assignment_id=each.id)
+                await self._access.outcome_in(tx, grant, target, planner=account_id)
+        return len({each.case_id for each in left})
+
     async def hand_over(self, actor: Actor, case_id: str, email: str) -> tuple[Assignment, Account]:
         """Give one's own assignment to a colleague, until the same end, and lose it.
 
@@ -149,10 +168,22 @@ class Assignments:
             await self._access.outcome(grant, controller_id=controller_id, cases=ids)
         return [(assignment, emails.get(assignment.account_id, "")) for assignment, _ in found]
 
+    async def planners(self, actor: Actor) -> Sequence[tuple[Account, int]]:
+        """Everybody to whom a case can be given, and how many each plans now; by address."""
+        await self._access.authorise(actor, Action.ASSIGNMENT_LIST)
+        async with self._main.reading() as connection:
+            known = await accounts.list_accounts(connection)
+            planned = await cases.planned_by(connection, now())
+        return [(each, planned.get(each.id, 0)) for each in known if _plans(each)]
+
+
+def _plans(account: Account | None) -> TypeGuard[Account]:
+    return account is not None and account.role == Role.PLANNER and account.disabled_at is None
+
 
 async def _planner(tx: AsyncConnection, email: str) -> Account:
     planner = await accounts.find_account(tx, email.strip().lower())
-    if planner is None or planner.role != Role.PLANNER or planner.disabled_at is not None:
+    if not _plans(planner):
         raise InvalidInputError(field="email", reason="there is no planner of this address")
     return planner
 

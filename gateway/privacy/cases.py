@@ -10,16 +10,27 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target, require_still
 from gateway.access.policy import Action, Relation
-from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
+from gateway.errors import (
+    CaseFrozenError,
+    IntegrityFailedError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    WrongStateError,
+)
 from gateway.ids import new_id, now
 from gateway.privacy.casekeys import CaseKeys, OpenCase
 from gateway.privacy.completeness import Place, Treatment, missing
+from gateway.privacy.glances import Glance, glance
 from gateway.privacy.patients import (
     Brief,
     Patient,
@@ -52,7 +63,8 @@ class FileSight:
 class CaseSight:
     """One case as somebody may see it; what they may not is None, as is what was not looked up.
 
-    `missing` is what the treatment asks for and no accepted file is said to be.
+    `missing` is what the treatment asks for and no accepted file is said to be; `glance` is what a
+    list tells of the files.
     """
 
     case: Case
@@ -63,6 +75,7 @@ class CaseSight:
     assignments: tuple[tuple[Assignment, str], ...] = ()
     removed_from_notes: tuple[str, ...] | None = None
     missing: tuple[Place, ...] | None = None
+    glance: Glance | None = None
 
 
 class Cases:
@@ -84,9 +97,21 @@ class Cases:
         self._grace = grace
 
     async def create(
-        self, actor: Actor, patient: Patient, notes: str, treatment: Treatment
+        self,
+        actor: Actor,
+        patient: Patient,
+        notes: str,
+        treatment: Treatment,
+        due: date | None = None,
     ) -> CaseSight:
         """Begin a case. Identity and notes are sealed before anything is written.
+
+        Args:
+            actor: Who begins it.
+            patient: Whose it is.
+            notes: For who plans it.
+            treatment: What it is to become.
+            due: The day that its plan is wanted by.
 
         Raises:
             InvalidInputError: Names the field of the patient or the notes.
@@ -111,6 +136,7 @@ class Cases:
                 pseudonym=pseudonym,
                 state="draft",
                 treatment=treatment.value,
+                due_on=None if due is None else due.isoformat(),
                 created_by=actor.id,
                 created_at=at,
                 sealed_identity=opened.seal("identity", patient.to_bytes()),
@@ -160,7 +186,7 @@ class Cases:
     async def list(
         self, actor: Actor, state: str | None, before: str | None, limit: int
     ) -> Sequence[CaseSight]:
-        """Cases that the actor may see, newest first, without opening any of them."""
+        """Cases that the actor may see, newest first; a practice sees whose its own are."""
         grant = await self._access.authorise(actor, Action.CASE_LIST)
         async with self._main.reading() as connection:
             found = await cases.list_cases(
@@ -172,8 +198,9 @@ class Cases:
                 before=before,
                 limit=limit,
             )
+            listed = await _listed(connection, found)
         await self._log_found(grant, found)
-        return [CaseSight(case) for case in found]
+        return [await self._named(grant, sight) for sight in listed]
 
     async def search(self, actor: Actor, wanted: Wanted, limit: int) -> Sequence[CaseSight]:
         """Cases of a patient. The log gets the fields and the results, never the term."""
@@ -198,8 +225,9 @@ class Cases:
                 pseudonyms=pseudonyms,
                 limit=limit,
             )
+            listed = await _listed(connection, found)
         await self._log_found(grant, found)
-        return [CaseSight(case) for case in found]
+        return [await self._named(grant, sight) for sight in listed]
 
     async def submit(self, actor: Actor, case_id: str) -> CaseSight:
         """Hand a draft in for planning.
@@ -277,6 +305,20 @@ class Cases:
             row = await files.get(connection, file_id)
         return case, row if row is not None and row.case_id == case.id else None
 
+    async def _named(self, grant: Grant, sight: CaseSight) -> CaseSight:
+        """The same with its patient, for the practice's own people; nobody else's list opens it."""
+        sealed, opens = sight.case.sealed_identity, grant.relation is Relation.OWN_PRACTICE
+        if sealed is None or not opens or sight.case.frozen_at is not None:
+            return sight
+        grant = replace(grant, subject=sight.case)
+        # What does not open is logged, and costs no other case its place in the list.
+        with suppress(IntegrityFailedError, CaseFrozenError, UnavailableError):
+            opened = await self._keys.open_case(grant)
+            async with self._access.watching(grant, Target("case", sight.case.id)):
+                patient = Patient.from_bytes(opened.unseal("identity", sealed))
+                return replace(sight, patient=patient)
+        return sight
+
     async def _log_found(self, grant: Grant, found: Sequence[Case]) -> None:
         """Log the results, apart for each controller: nothing crosses between them."""
         by_controller: dict[str, list[str]] = defaultdict(list)
@@ -284,6 +326,22 @@ class Cases:
             by_controller[case.controller_id].append(case.id)
         for controller_id, ids in by_controller.items():
             await self._access.outcome(grant, controller_id=controller_id, cases=ids)
+
+
+async def _listed(connection: AsyncConnection, found: Sequence[Case]) -> Sequence[CaseSight]:
+    """Cases as they stand in a list, none of them opened: who plans each, what files it has."""
+    running = await cases.open_assignments(connection, [case.id for case in found], now())
+    emails = await accounts.emails_of(connection, {each.account_id for each in running})
+    planned: dict[str, list[tuple[Assignment, str]]] = defaultdict(list)
+    for each in running:
+        planned[each.case_id].append((each, emails.get(each.account_id, "")))
+    rows: dict[str, list[File]] = defaultdict(list)
+    for row in await files.of_cases(connection, [case.id for case in found]):
+        rows[row.case_id].append(row)
+    return [
+        CaseSight(case, assignments=tuple(planned[case.id]), glance=glance(rows[case.id]))
+        for case in found
+    ]
 
 
 def file_sight(opened: OpenCase, row: File, grant: Grant) -> FileSight:

@@ -101,7 +101,7 @@ _UPPER = frozenset({"upper", "maxilla", "maxillary", "bovenkaak", "boven", "bk",
 _LOWER = frozenset(
     {"lower", "mandible", "mandibula", "mandibular", "onderkaak", "onder", "uk", "unterkiefer"}
 )
-_SAID: Mapping[str, Mapping[Slot, frozenset[str]]] = {
+SAID: Mapping[str, Mapping[Slot, frozenset[str]]] = {
     "scan": {
         Slot.UPPER: _UPPER,
         Slot.LOWER: _LOWER,
@@ -118,13 +118,15 @@ _SAID: Mapping[str, Mapping[Slot, frozenset[str]]] = {
         Slot.PROFILE: frozenset({"profile", "profiel"}),
     },
 }
+"""The words by which the name of a file speaks of its slot. The pages guess by the same ones."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # UpperJawScan is three words
 
 
 def guess(kind: str, name: str) -> Slot | None:
     """The slot that a file's name speaks of; None when it speaks of none, or of several."""
     words = {word.lower() for word in _WORD.findall(name)}
-    found = [slot for slot, said in _SAID.get(kind, {}).items() if said & words]
+    found = [slot for slot, said in SAID.get(kind, {}).items() if said & words]
     return found[0] if len(found) == 1 else None
 
 

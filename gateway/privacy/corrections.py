@@ -78,7 +78,8 @@ class Corrections:
 
         async def take_out(tx: AsyncConnection, renewal: Renewal) -> Erasure:
             file = await _erasable(tx, case_id, file_id)
-            gone = {"sealed_name": None, "sealed_verdict": None, "blob_id": None, "problem": None}
+            names = ("sealed_name", "sealed_verdict", "blob_id", "problem", "warnings")
+            gone = dict.fromkeys(names)
             await files.change(tx, file_id, state="erased", slot=None, **gone)
             await files.delete_thumbnail(tx, file_id)
             facts = {"files": certificate.files([file]), "blob_id": file.blob_id}

@@ -12,8 +12,10 @@ from gateway.release.content import Content, Release
 PRIVATE_FILE = S_IFREG | 0o600
 
 
-def archive(release: Release, contents: Sequence[Content]) -> AsyncIterable[bytes]:
-    """The zip of these files, named by kind and number.
+def archive(
+    release: Release, contents: Sequence[Content], begun: list[str]
+) -> AsyncIterable[bytes]:
+    """The zip of these files, named by kind and number; `begun` gets the ids of those begun.
 
     Stored, not deflated: a photo is compressed already, and a scan hardly shrinks.
 
@@ -23,6 +25,7 @@ def archive(release: Release, contents: Sequence[Content]) -> AsyncIterable[byte
 
     async def members() -> AsyncIterator[AsyncMemberFile]:
         for content in contents:
+            begun.append(content.file.id)
             written = content.file.finished_at or content.file.created_at
             whole = release.read(content, 0, content.size)
             yield content.name, written, PRIVATE_FILE, ZIP_AUTO(content.size, level=0), whole

@@ -8,13 +8,13 @@ sent before it is authentic, and the length that was announced shows that the re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.actors import Actor
-from gateway.access.grants import Access, Grant, Target
+from gateway.access.grants import Access, Detail, Grant, Target
 from gateway.access.policy import Action
 from gateway.errors import NotFoundError
 from gateway.privacy.casekeys import CaseKeys, OpenCase, file_context
@@ -77,7 +77,8 @@ class Release:
         async with self._main.reading() as connection:
             grant = await _as_it_is(connection, grant)
             file = await files.get(connection, file_id)
-        if file is None or file.case_id != case_id:
+        if file is None or file.case_id != case_id or file.blob_id is None:
+            await self._access.outcome(grant, refusal=NotFoundError.code)
             raise NotFoundError
         return await self._open(grant, await self._keys.open_case(grant), file)
 
@@ -89,6 +90,7 @@ class Release:
             rows = await files.of_case(connection, case_id)
         accepted = [row for row in rows if row.state == "accepted"]
         if not accepted:
+            await self._access.outcome(grant, refusal=NotFoundError.code)
             raise NotFoundError
         opened = await self._keys.open_case(grant)
         return grant, [await self._open(grant, opened, row) for row in accepted]
@@ -106,6 +108,7 @@ class Release:
             file = await files.get(connection, file_id)
             sealed = await files.thumbnail_of(connection, file_id)
         if file is None or file.case_id != case_id or sealed is None:
+            await self._access.outcome(grant, refusal=NotFoundError.code)
             raise NotFoundError
         opened = await self._keys.open_case(grant)
         async with self._access.watching(grant, target):
@@ -128,9 +131,12 @@ class Release:
         for piece in cut(start, stop, content.size)[:1]:
             await self._unseal(content, piece)
 
-    async def ended(self, grant: Grant, sent: int, *, whole: bool) -> None:
-        """Log what really went out."""
-        await self._access.outcome(grant, bytes=sent, ended=whole)
+    async def ended(
+        self, grant: Grant, sent: int, *, whole: bool, files: Sequence[str] | None = None
+    ) -> None:
+        """Log what really went out; of an archive, which files were begun."""
+        begun: dict[str, Detail] = {} if files is None else {"files": list(files)}
+        await self._access.outcome(grant, controller_id=None, bytes=sent, ended=whole, **begun)
 
     async def _open(self, grant: Grant, opened: OpenCase, file: File) -> Content:
         if file.blob_id is None or file.size is None or file.sealed_verdict is None:

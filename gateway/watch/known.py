@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gateway.watch.memory import DAY, HOUR, Days, Kept, Recent
+from gateway.watch.memory import DAY, HOUR, MINUTE, Days, Kept, Recent
 from gateway.watch.seen import Seen
 from gateway.watch.thresholds import Thresholds
 
@@ -57,7 +58,7 @@ class Person:
     used longest ago first; `signed_in` those where it proved who it is. `hours` are the hours of
     the day (UTC) that it acted in, one bit each, by day. `taken` are the cases whose files it took
     within an hour, `busy` the most of them at a time, by day. `looked_up` are the cases that its
-    lists and searches named of late.
+    lists and searches named of late; `looks` are the days on which it read others' so.
     """
 
     role: str = ""
@@ -72,6 +73,7 @@ class Person:
     taken: Recent[str] = field(default_factory=lambda: Recent(HOUR, 4096))
     busy: Days = field(default_factory=lambda: Days(HABIT_DAYS))
     looked_up: Recent[str] = field(default_factory=lambda: Recent(HOUR, 512))
+    looks: Days = field(default_factory=lambda: Days(HABIT_DAYS))
 
     def is_stranger_at(self, network: str) -> bool:
         """Whether it never acted from this network."""
@@ -102,15 +104,17 @@ class CaseKnown:
     workers: OrderedDict[str, int] = field(default_factory=OrderedDict)
     planners: OrderedDict[str, int] = field(default_factory=OrderedDict)
     ended: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    is_canary: bool = False
 
 
 class Known:
     """Everything that rules share."""
 
-    def __init__(self, thresholds: Thresholds) -> None:
-        """Know nothing yet."""
+    def __init__(self, thresholds: Thresholds, canaries: Collection[str] = ()) -> None:
+        """Know nothing yet, but which cases are canaries: those are not forgotten."""
         self.since = 0  # of the first event
+        self.canaries = set(canaries)
+        self._lookup = thresholds.lookup_minutes * MINUTE
+        self.acted: OrderedDict[int, int] = OrderedDict()  # how many people did, by day
         idle = thresholds.history_days * DAY
         self.people: Kept[str, Person] = Kept(Person, most=thresholds.most_people, idle=idle)
         self.cases: Kept[str, CaseKnown] = Kept(CaseKnown, most=thresholds.most_cases, idle=idle)
@@ -131,8 +135,8 @@ class Known:
             return
         if seen.case_id is not None and seen.code in WORK:
             self._learn_work(seen, seen.case_id, now)
-        elif seen.case_id is not None and seen.code in {"canary.mark", "canary.unmark"}:
-            self.cases.touch(seen.case_id, now).is_canary = seen.code == "canary.mark"
+        elif seen.code in {"canary.make", "canary.end"}:
+            self._learn_canary(seen)
         elif seen.object_type == "account" and seen.object_id is not None:
             self._learn_account(seen, seen.object_id, now)
         elif seen.code == "token.revoke":
@@ -145,6 +149,15 @@ class Known:
             for case_id in named if isinstance(named, list) else ():
                 looked_up.add(case_id, now)
 
+    def _learn_canary(self, seen: Seen) -> None:
+        case_id = seen.text("case")  # no event names it as its case: the practice reads those
+        if case_id is None or seen.stage != "outcome":
+            return
+        if seen.code == "canary.make":
+            self.canaries.add(case_id)
+        else:
+            self.canaries.discard(case_id)
+
     def _learn_person(self, seen: Seen, now: int) -> None:
         person = self.people.touch(seen.actor_id, now)
         if not person.role:
@@ -154,13 +167,27 @@ class Known:
             person.controller_id = seen.controller_id or person.controller_id
         person.last_at = now
         day = now // DAY
+        if day not in person.hours:
+            self.acted[day] = self.acted.get(day, 0) + 1
+            if len(self.acted) > HABIT_DAYS:
+                self.acted.popitem(last=False)
         person.hours[day] = person.hours.get(day, 0) | 1 << now % DAY // HOUR
         if len(person.hours) > HABIT_DAYS + 1:
             person.hours.popitem(last=False)
         if seen.address is not None:
             self._learn_place(person, seen, network_of(seen.address), now)
+        if seen.code in READS and seen.case_id is not None:
+            self._learn_look(person, seen.actor_id, seen.case_id, now)
         if seen.code in TAKES and seen.case_id is not None:
             person.busy.raise_to(day, person.taken.add(seen.case_id, now))
+
+    def _learn_look(self, person: Person, account_id: str, case_id: str, now: int) -> None:
+        when, case = person.looked_up.when(case_id), self.cases.get(case_id, now)
+        if case is not None:
+            self.cases.touch(case_id, now)  # a long treatment rests, and is looked at
+        if when is None or now - when > self._lookup or (case and account_id in case.workers):
+            return
+        person.looks.set(now // DAY, 1)
 
     def _learn_place(self, person: Person, seen: Seen, network: str, now: int) -> None:
         began, _ = person.places.pop(network, (now, now))

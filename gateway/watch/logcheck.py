@@ -1,4 +1,4 @@
-"""What the watch sees of the log itself while it reads: no event tells it, so no rule can."""
+"""What the watch sees of the log and of itself while it reads: what no event tells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.watch.rules.base import About, Words
-from gateway.watch.seen import Severity
+from gateway.watch.seen import Seen, Severity
 from storage.accesslog.feed import CheckedEvent
 from storage.alerts import Finding
 
@@ -59,14 +59,48 @@ LAGGING = About(
         "Zoek `sequencer_step_failed` in het log van het proces; controleer schijf en sleutel.",
     ),
 )
-ABOUT = (ALTERED, SHORTENED, LAGGING)
+RULE_FAILED = About(
+    name="rule_failed",
+    severities=(Severity.HIGH,),
+    en=Words(
+        "A rule of the watch could not take an event, and is switched off for the rest of the day;"
+        " the fact that has its name says which (`known`: what all rules share missed that event).",
+        "What the rule would have seen since then, nobody sees. An event may have been made so.",
+        "Look at the event at the alert's first place in the log, and report the fault. After the"
+        " update, a replay (`kluis watch replay`) from that day shows what was missed.",
+    ),
+    nl=Words(
+        "Een regel van de bewaking kon een gebeurtenis niet verwerken, en staat de rest van de dag"
+        " uit; het feit met zijn naam zegt welke (`known`: wat alle regels delen, miste die"
+        " gebeurtenis).",
+        "Wat de regel sindsdien had gezien, ziet niemand. Een gebeurtenis kan zo zijn gemaakt.",
+        "Bekijk de gebeurtenis op de eerste plaats van de melding in het logboek, en meld de fout."
+        " Na de update toont een herhaling (`kluis watch replay`) vanaf die dag wat is gemist.",
+    ),
+)
+ABOUT = (ALTERED, SHORTENED, LAGGING, RULE_FAILED)
+
+
+def legible(each: CheckedEvent) -> Seen | None:
+    """What a place of the log says; None where there is nothing, or nothing that can be read."""
+    if each.event is None:
+        return None
+    try:
+        return Seen.from_record(each.index, each.event.number, each.event.record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def is_altered(each: CheckedEvent) -> bool:
+    """Whether a place holds what the log never wrote there."""
+    return each.is_altered or (each.event is not None and legible(each) is None)
 
 
 def altered(
     found: Sequence[CheckedEvent], now: datetime, before: Finding | None = None
 ) -> Finding | None:
     """What is altered in one stretch of the log, added to what was `before` it."""
-    places = [each.index for each in found if each.is_altered]
+    places = [each.index for each in found if is_altered(each)]
     if not places:
         return before
     first = places[0] if before is None else before.first_index

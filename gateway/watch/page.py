@@ -26,12 +26,14 @@ What is found again of the same subject within a rule's window is one alert; it 
 - `warning`: look at it within a day.
 - `high`: look at it now.
 
-What somebody has to do with a case is taken from the log alone: work on it of one's own; work on it by anybody in the last days; that whoever worked on it is away; that it was just searched for or listed.
+What somebody has to do with a case is taken from the log alone: work on it of one's own explains every read.
+Work on it by anybody in the last days, that whoever worked on it is away, or that it was just searched for or listed may explain one, but no number of them.
 Planners read what they were assigned, so being there explains their reads.
 
 ## What it does not see
 
-- Curiosity by search: who looks a patient up by name and reads the case once does what a desk does all day. The search is in the log, and a practice sees it in its own view.
+- Curiosity of whoever looks patients up most days: who answers the telephone reads one case more. The search is in the log, and a practice sees it in its own view.
+- One or two looks at cases of others, by anybody.
 - A planner who reads the cases that they were assigned, for another reason than work, below the number of a bulk download.
 - A manager who takes no more cases in an hour than on the busiest day of the last five weeks; over weeks such cases count.
 - Somebody at the usual place with the usual habits of the person whose session they have.
@@ -63,6 +65,7 @@ def _lines() -> Iterator[str]:
     yield "The watch remembers people, cases and networks of the last days, never all history."
     yield "Every map has a largest size; what it throws away beyond that is counted."
     yield "A watch that starts again is fed the events of those days first, and says nothing."
+    yield "Where those are many, rules that speak of minutes go on at once, and the others follow."
     yield from _table(("history_days", "most_people", "most_cases"))
 
 

@@ -10,8 +10,10 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access
 from gateway.access.policy import Action, Role
 from gateway.watch.engine import Engine
-from gateway.watch.seen import Alert, Seen, Severity
+from gateway.watch.logcheck import is_altered, legible
+from gateway.watch.seen import Alert, Severity
 from gateway.watch.thresholds import Thresholds
+from storage import canaries
 from storage.accesslog import feed
 from storage.database import Database
 
@@ -47,13 +49,14 @@ async def replay(
 ) -> Replayed:
     """Feed the log from `since` to an engine that knows the days before it."""
     await access.authorise(who, Action.WATCH_REPLAY)
-    engine, said, days = Engine(thresholds), dict[tuple[str, str], Alert](), set()
+    said, days = dict[tuple[str, str], Alert](), set()
     events = altered = 0
     async with main.reading() as connection:
         size = await feed.size(connection)
         begin = await feed.index_at(connection, since, size)
         history = since - timedelta(days=thresholds.history_days)
         place = await feed.index_at(connection, history, begin)
+        engine = Engine(thresholds, canaries=await canaries.cases(connection))
     while place < size:
         async with main.reading() as connection:
             found = await feed.checked_from(connection, place, min(BATCH, size - place))
@@ -61,10 +64,9 @@ async def replay(
             break
         for each in found:
             place = each.index + 1
-            altered += each.is_altered
-            if each.event is None:
+            altered += is_altered(each)
+            if (seen := legible(each)) is None:
                 continue
-            seen = Seen.from_record(each.index, each.event.number, each.event.record)
             alerts = engine.feed(seen)
             if place > begin:
                 events += 1

@@ -141,7 +141,7 @@ class Thresholds:
         "zoekacties op identiteit van één account in een minuut",
     )
     searches_per_day: int = _limit(
-        30,
+        90,
         "searches",
         "the same in a day, unless it is the account's habit",
         "hetzelfde op een dag, tenzij het account dat gewoon is",
@@ -194,17 +194,25 @@ class Thresholds:
         "an emergency is reviewed within these",
         "een noodgeval wordt hierbinnen beoordeeld",
     )
-    strange_cases_per_day: int = _limit(
-        3,
-        "cases",
-        "cases without a reason that one person of a practice reads in a day",
-        "casussen zonder reden die iemand van een praktijk op een dag leest",
+    doubtful_points: int = _limit(
+        8,
+        "points",
+        "cases of others that one person reads within a week: two for each that nothing explains,"
+        " one where something may; twice as many for newcomers",
+        "casussen van anderen die één persoon binnen een week leest: twee voor elke die niets"
+        " verklaart, één waar dat kan; het dubbele voor nieuwkomers",
     )
-    strange_cases_per_week: int = _limit(
-        3,
-        "cases",
-        "the same in seven days",
-        "hetzelfde in zeven dagen",
+    learning_days: int = _limit(
+        28,
+        "days",
+        "whoever is known for less is a newcomer",
+        "wie korter bekend is, is een nieuwkomer",
+    )
+    lookup_days: int = _limit(
+        8,
+        "days",
+        "who reads what they looked up on so many days of five weeks does so for a living",
+        "wie op zo veel dagen van vijf weken leest wat hij opzocht, doet dat voor zijn werk",
     )
     lookup_minutes: int = _limit(
         30,
@@ -212,17 +220,17 @@ class Thresholds:
         "a case that was searched or listed within these is read for that",
         "een casus die hierbinnen is gezocht of in een lijst stond wordt daarvoor gelezen",
     )
-    strangers_per_case: int = _limit(
+    visitors_per_case: int = _limit(
         3,
         "people",
-        "people without a reason at one case in a week",
-        "mensen zonder reden bij één casus in een week",
+        "people at one case of others within a day",
+        "mensen bij één casus van anderen binnen een dag",
     )
-    visits_to_case: int = _limit(
-        2,
-        "hours",
-        "hours in a week in which one of them comes to it; one more if it is cover",
-        "uren in een week waarin een van hen er komt; één meer als het vervanging is",
+    days_at_case: int = _limit(
+        3,
+        "days",
+        "days of five on which one of them comes to it",
+        "dagen van vijf waarop een van hen er komt",
     )
     erasures_per_day: int = _limit(
         20,

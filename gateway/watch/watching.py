@@ -9,6 +9,9 @@ It works under a lease that every write checks. One step, and what a crash leave
 Whoever takes the lease has no engine, or one that another process has overtaken. It makes a new
 one from the last days of the log, and what the rules say of those is dropped: it has been said.
 That a record of those days is altered is said: it may have been altered after it was watched.
+
+To read many days takes longer than a breach may wait. Meanwhile those rules that need no past
+follow the log, with a position of their own; the others come behind, and miss nothing.
 """
 
 from __future__ import annotations
@@ -17,31 +20,53 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.access.alarms import raise_alarm
 from gateway.ids import new_id
 from gateway.watch.engine import Engine
-from gateway.watch.logcheck import altered, lagging, shortened
-from gateway.watch.seen import Alert, Seen
+from gateway.watch.logcheck import altered, lagging, legible, shortened
+from gateway.watch.rules import INSTANT
+from gateway.watch.seen import Alert, Severity
 from gateway.watch.thresholds import Thresholds
-from storage import alerts, leases
+from storage import alerts, canaries, leases
 from storage.accesslog import feed
 from storage.alerts import Finding
 from storage.database import Database
 from storage.errors import LeaseLostError
 
-BATCH = 500  # events of one step; the server answers in between
+BATCH = 500  # events read at a time; the server answers in between
+AT_ONCE = 2000  # of the past, in one step
+WARM = timedelta(hours=1)  # of the past, for rules that need none
 PAUSE = 1.0  # seconds between two looks
 PATIENCE = 5.0  # seconds after a failure
 LEASE = "watch"
-LIFETIME = timedelta(seconds=8)  # a dead process is replaced within this and PAUSE
+LIFETIME = timedelta(seconds=7)  # a dead process is replaced within this and PAUSE
 RENEWAL = LIFETIME / 2
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Rules on their way through the log.
+
+    Attributes:
+        name: Whose position it is.
+        engine: The rules.
+        place: The next place to feed; behind `following` it is the past, of which nothing is said.
+        following: The next place of which everything is said.
+    """
+
+    name: alerts.Follower
+    engine: Engine
+    place: int
+    following: int
 
 
 class Watching:
@@ -61,8 +86,8 @@ class Watching:
         self._clock = clock
         self._lease: leases.Lease | None = None
         self._renew_at = clock()
-        self._engine: Engine | None = None
-        self._following = 0
+        self._whole: _Follower | None = None
+        self._quick: _Follower | None = None  # while the whole is behind
         self._altered_before: Finding | None = None
 
     async def run(self) -> None:
@@ -71,7 +96,7 @@ class Watching:
             while True:
                 pause = PAUSE
                 try:
-                    if await self.step() == BATCH:
+                    if await self.step() == BATCH or self._quick is not None:
                         pause = 0.0
                 except LeaseLostError:
                     pass
@@ -98,77 +123,134 @@ class Watching:
         if lease is None:
             return 0
         try:
-            engine = self._engine or await self._rebuild()
-            return await self._follow(lease, engine)
+            whole = self._whole or await self._begin()
+            if self._quick is None:
+                while whole.place < whole.following:
+                    await self._remember(whole)
+                return await self._follow(lease, whole, BATCH)
+            count = await self._follow(lease, self._quick, BATCH)
+            await self._catch_up(lease)
         except BaseException:
-            # The engine has seen what was not written: only a new one says it again.
-            self._engine = self._lease = None
+            # The rules have seen what was not written: only new ones say it again.
+            self._whole = self._quick = self._lease = None
             raise
+        return count
 
-    async def _follow(self, lease: leases.Lease, engine: Engine) -> int:
+    async def _begin(self) -> _Follower:
+        """Make rules anew, at the beginning of the past that they shall know."""
+        since = self._clock() - timedelta(days=self._thresholds.history_days)
         async with self._main.reading() as connection:
-            found = await feed.checked_from(connection, self._following, BATCH)
-            size = await feed.size(connection)
-            waiting_since = await feed.waiting_since(connection)
-        said = [
-            self._altered_before,
-            altered(found, self._clock()),
-            lagging(waiting_since, size, self._clock()),
-        ]
-        following = self._following
-        if size < following:
-            said.append(shortened(following, size, self._clock()))
-            following = size
-        findings = [finding for finding in said if finding is not None]
+            following = await alerts.position(connection) or 0
+            start = await feed.index_at(connection, since, following)
+            marked = await canaries.cases(connection)
+            if following - start > AT_ONCE:
+                head = max(following, await alerts.position(connection, "instant") or 0)
+                warm = await feed.index_at(connection, self._clock() - WARM, head)
+                engine = Engine(self._thresholds, rules=INSTANT, canaries=marked)
+                begin = max(warm, head - AT_ONCE)
+                self._quick = _Follower("instant", engine, begin, head)
+        if self._quick is not None:
+            while self._quick.place < self._quick.following:
+                await self._remember(self._quick)
+        engine = Engine(self._thresholds, canaries=marked)
+        self._whole = _Follower("engine", engine, start, following)
+        self._altered_before = None
+        return self._whole
+
+    async def _remember(self, follower: _Follower) -> int:
+        """Feed a stretch of the past; how many places it had."""
+        place, following = follower.place, follower.following
+        async with self._main.reading() as connection:
+            found = await feed.checked_from(connection, place, min(BATCH, following - place))
+        if follower is self._whole:
+            self._altered_before = altered(found, self._clock(), self._altered_before)
         for each in found:
-            following = each.index + 1
-            if each.event is not None:
-                seen = Seen.from_record(each.index, each.event.number, each.event.record)
-                findings += map(finding_of, engine.feed(seen))
-        if findings or following != self._following:
-            await self._write(lease, findings, following)
-            self._altered_before = None
-        if following < self._following:
-            self._engine = None
-        self._following = following
+            if each.index < following and (seen := legible(each)) is not None:
+                follower.engine.feed(seen)
+        follower.place = found[-1].index + 1 if found else following
         return len(found)
 
+    async def _catch_up(self, lease: leases.Lease) -> None:
+        """Bring the whole a stretch nearer to the rules that went ahead, which then end."""
+        whole, quick, count = self._whole, self._quick, 0
+        while whole is not None and quick is not None and count < AT_ONCE:
+            if whole.place < whole.following:
+                count += await self._remember(whole)
+            elif whole.following < quick.following:
+                left = min(BATCH, quick.following - whole.following)
+                count += await self._follow(lease, whole, left)
+            else:
+                self._quick = None
+                return
+
+    async def _follow(self, lease: leases.Lease, follower: _Follower, limit: int) -> int:
+        """Feed what came, and write what is said of it; how many places it had."""
+        following = follower.following
+        async with self._main.reading() as connection:
+            found = await feed.checked_from(connection, following, limit)
+            size = await feed.size(connection)
+            waiting_since = await feed.waiting_since(connection)
+        if size < following:
+            await self._shorten(lease, follower, size)
+            return 0
+        said: list[Finding | None] = []
+        if follower is (self._quick or self._whole):
+            said = [
+                altered(found, self._clock()),
+                lagging(waiting_since, size, self._clock()),
+            ]
+        if follower is self._whole:
+            said.append(self._altered_before)
+        findings, days = [finding for finding in said if finding is not None], set[date]()
+        for each in found:
+            following = each.index + 1
+            if (seen := legible(each)) is not None:
+                findings += map(finding_of, follower.engine.feed(seen))
+                days.add(seen.at.date())
+        if findings or following != follower.following:
+            people = {day: follower.engine.people_on(day) for day in days}
+            is_whole = follower is self._whole
+            await self._write(
+                lease, findings, {follower.name: following}, people if is_whole else {}
+            )
+            if is_whole:
+                self._altered_before = None
+        follower.place = follower.following = following
+        return len(found)
+
+    async def _shorten(self, lease: leases.Lease, follower: _Follower, size: int) -> None:
+        """Say that the log lost its end, and begin anew there."""
+        cut: dict[alerts.Follower, int] = {"instant": size}
+        if self._whole is not None:
+            cut["engine"] = min(self._whole.following, size)
+        said = shortened(follower.following, size, self._clock())
+        await self._write(lease, [said], cut, {})
+        self._whole = self._quick = None
+
     async def _write(
-        self, lease: leases.Lease, findings: Sequence[Finding], following: int
+        self,
+        lease: leases.Lease,
+        findings: Sequence[Finding],
+        positions: Mapping[alerts.Follower, int],
+        people: Mapping[date, int],
     ) -> None:
         fresh: list[tuple[str, Finding]] = []
         async with self._main.transaction() as tx:
             await leases.hold(tx, lease, self._clock())
             for finding in findings:
                 alert_id = new_id()
+                known = await alerts.find(tx, finding.rule, finding.key)
                 if await alerts.record(tx, alert_id, finding, self._clock()):
                     fresh.append((alert_id, finding))
-            await alerts.move(tx, following)
+                before = 0 if known is None else known.severity
+                if before < Severity.HIGH <= finding.severity:
+                    await raise_alarm(tx, known.id if known else alert_id, finding.rule)
+            for name, following in positions.items():
+                await alerts.move(tx, following, name)
+            for day, count in people.items():
+                await alerts.count_people(tx, day, count)
         for alert_id, finding in fresh:
             log.warning("alert", id=alert_id, rule=finding.rule, severity=finding.severity)
-
-    async def _rebuild(self) -> Engine:
-        """Feed the last days before the position to a new engine."""
-        engine, altered_before = Engine(self._thresholds), None
-        async with self._main.reading() as connection:
-            following = await alerts.position(connection) or 0
-            since = self._clock() - timedelta(days=self._thresholds.history_days)
-            start = await feed.index_at(connection, since, following)
-        while start < following:
-            if await self._take_lease() is None:
-                raise LeaseLostError("lease watch: it ran out")
-            async with self._main.reading() as connection:
-                found = await feed.checked_from(connection, start, min(BATCH, following - start))
-            if not found:
-                break
-            altered_before = altered(found, self._clock(), altered_before)
-            for each in found:
-                start = each.index + 1
-                if each.event is not None and start <= following:
-                    engine.feed(Seen.from_record(each.index, each.event.number, each.event.record))
-        self._engine, self._following = engine, following
-        self._altered_before = altered_before
-        return engine
 
     async def _take_lease(self) -> leases.Lease | None:
         now = self._clock()
@@ -177,7 +259,7 @@ class Watching:
             self._lease = await leases.acquire(self._main, LEASE, self._holder, LIFETIME, now)
             self._renew_at = now + RENEWAL
             if self._lease != before:
-                self._engine = None  # somebody else may have gone on meanwhile
+                self._whole = self._quick = None  # somebody else may have gone on meanwhile
         return self._lease
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.api.problems import language
 from gateway.api.routing import Operations
+from gateway.privacy.completeness import EXPECTED, SAID, SLOTS
 from gateway.web.assets import FOR_EVER, MEDIA_TYPES, Assets
 from gateway.web.catalogue import parse
 
@@ -35,8 +36,13 @@ POLICY = (
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
 )
+SHOWING = (  # on pages that show scans and photos, besides
+    *(each for each in POLICY if not each.startswith(("img-src", "trusted-types"))),
+    "img-src 'self' data: blob:",  # blob: is a photo in memory
+    "worker-src 'self'",
+    "trusted-types worker",  # the one address of the worker (modules/viewer)
+)
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "; ".join(POLICY),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Vary": "Accept-Language, Cookie",
@@ -48,13 +54,19 @@ Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: where it is, its template, and the module that brings it to life."""
+    """A page: where it is, its template, and the module that brings it to life.
+
+    Attributes:
+        shows: Whether it shows scans and photos.
+    """
 
     path: str
     name: str
+    shows: bool = False
 
 
 PAGES = (
+    Page("/", "home"),
     Page("/sign-in", "signin"),
     Page("/sign-on", "signon"),
     Page("/welcome", "welcome"),
@@ -62,8 +74,14 @@ PAGES = (
     Page("/reset", "reset"),
     Page("/account", "account"),
     Page("/people", "people"),
+    Page("/notices", "notices"),
+    Page("/api-docs", "apidocs"),
+    Page("/work", "work"),
+    Page("/planning", "planning"),
+    Page("/cases", "caselist"),
+    Page("/cases/new", "newcase", shows=True),
+    Page("/cases/{case_id}", "case", shows=True),
 )
-HOME = "/account"
 
 
 @cache
@@ -72,7 +90,6 @@ def pages() -> Operations:
     operations, assets = Operations(), Assets.read()
     for page in PAGES:
         operations.add("GET", page.path, action=None, media_type="text/html")(_shown(page, assets))
-    operations.add("GET", "/", action=None, status=303)(_home)
     for name, content in assets.files.items():
         media_type = MEDIA_TYPES[Path(name).suffix]
         declare = operations.add("GET", f"{assets.prefix}/{name}", action=None)
@@ -98,7 +115,14 @@ def render(page: Page, tongue: str, assets: Assets) -> str:
     )
     template = environment.get_template(f"{page.name}.html")
     return template.render(
-        assets=assets.prefix, language=tongue, languages=LANGUAGES, name=page.name, path=page.path
+        assets=assets.prefix,
+        language=tongue,
+        languages=LANGUAGES,
+        name=page.name,
+        path=page.path,
+        expected=EXPECTED,
+        slots=SLOTS,
+        said=SAID,
     )
 
 
@@ -110,11 +134,12 @@ def chosen(request: web.Request) -> str:
 
 def _shown(page: Page, assets: Assets) -> Answer:
     rendered = {tongue: render(page, tongue, assets) for tongue in LANGUAGES}
+    policy = "; ".join(SHOWING if page.shows else POLICY)
 
     async def show(request: web.Request) -> web.Response:
         """Show a page."""
         tongue = chosen(request)
-        headers = {**HEADERS, "Content-Language": tongue}
+        headers = {**HEADERS, "Content-Security-Policy": policy, "Content-Language": tongue}
         return web.Response(text=rendered[tongue], content_type="text/html", headers=headers)
 
     return show
@@ -131,8 +156,3 @@ def _kept(content: bytes, media_type: str) -> Answer:
         )
 
     return give
-
-
-async def _home(request: web.Request) -> web.Response:  # noqa: ARG001 - the same for everybody
-    """Lead to the first page."""
-    return web.Response(status=303, headers={"Location": HOME})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, ColumnElement, LargeBinary, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.accesslog.event import commitment
+from storage.accesslog.event import MAX_INTEGER, commitment
 from storage.accesslog.reading import StoredEvent
-from storage.schema import events, log_entries
+from storage.schema import EPOCH, events, log_entries
+from storage.schema.columns import microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +51,57 @@ async def events_from(connection: AsyncConnection, start: int, limit: int) -> Se
 async def checked_from(
     connection: AsyncConnection, start: int, limit: int
 ) -> Sequence[CheckedEvent]:
-    """Give the first places of the tree at or behind an index, each checked."""
+    """Give the first places of the tree at or behind an index, each checked.
+
+    Whatever somebody wrote into the columns, every place is given: it is altered, no failure.
+    """
+    places = _PLACES if connection.dialect.name == "postgresql" else _ANYTHING
     rows = await connection.execute(
-        select(
-            log_entries.c.index.label("place"),
-            log_entries.c.commitment,
-            events.c.number,
-            events.c.record,
-            events.c.salt,
-        )
-        .outerjoin(events, events.c.index == log_entries.c.index)
-        .where(log_entries.c.index >= start)
-        .order_by(log_entries.c.index)
-        .limit(limit)
+        places.where(log_entries.c.index >= start).order_by(log_entries.c.index).limit(limit)
     )
-    found = []
-    for place, committed, number, record, salt in rows:
-        if record is None:
-            found.append(CheckedEvent(place, None, is_altered=False))
-        elif not hmac.compare_digest(commitment(salt or b"", record), committed):
-            found.append(CheckedEvent(place, None, is_altered=True))
-        else:
-            event = StoredEvent(place, number, json.loads(record))
-            found.append(CheckedEvent(place, event, is_altered=False))
-    return found
+    return [_checked(*row) for row in rows]
+
+
+async def checked_at(
+    connection: AsyncConnection, places: Sequence[int]
+) -> Mapping[int, CheckedEvent]:
+    """Give these places of the tree, each checked; those that it has not are left out."""
+    wanted = _PLACES if connection.dialect.name == "postgresql" else _ANYTHING
+    rows = await connection.execute(wanted.where(log_entries.c.index.in_(places)))
+    return {row[0]: _checked(*row) for row in rows}
+
+
+def _checked(
+    place: int, committed: bytes, number: int | None, record: str | bytes | None, salt: bytes | None
+) -> CheckedEvent:
+    if record is None:
+        return CheckedEvent(place, None, is_altered=False)
+    altered = CheckedEvent(place, None, is_altered=True)
+    try:
+        text = record if isinstance(record, str) else record.decode()
+        if not hmac.compare_digest(commitment(salt or b"", text), committed):
+            return altered
+        content = json.loads(text)
+    except ValueError:  # no UTF-8, or no JSON
+        return altered
+    if not isinstance(content, dict) or content.get("number") != number:
+        return altered
+    return CheckedEvent(place, StoredEvent(place, number, content), is_altered=False)
+
+
+def _places(as_bytes: Callable[[ColumnElement[Any]], ColumnElement[Any]]) -> Select[Any]:
+    return select(
+        log_entries.c.index,
+        as_bytes(log_entries.c.commitment),
+        cast(events.c.number, BigInteger),
+        as_bytes(events.c.record),
+        as_bytes(events.c.salt),
+    ).outerjoin(events, events.c.index == log_entries.c.index)
+
+
+_PLACES = _places(lambda column: column)
+_ANYTHING = _places(lambda column: cast(column, LargeBinary))
+"""SQLite keeps anything in any column: text that is none, or bytes."""
 
 
 async def size(connection: AsyncConnection) -> int:
@@ -83,10 +112,12 @@ async def size(connection: AsyncConnection) -> int:
 
 async def waiting_since(connection: AsyncConnection) -> datetime | None:
     """When the oldest event happened that has no place yet; None: all have one."""
-    oldest: datetime | None = await connection.scalar(
-        select(func.min(events.c.at)).where(events.c.index.is_(None))
+    oldest: int | None = await connection.scalar(
+        select(func.min(_AT)).where(events.c.index.is_(None))
     )
-    return oldest
+    if oldest is None:
+        return None
+    return EPOCH + timedelta(microseconds=min(max(oldest, 0), MAX_INTEGER))
 
 
 async def index_at(connection: AsyncConnection, since: datetime, end: int) -> int:
@@ -98,13 +129,16 @@ async def index_at(connection: AsyncConnection, since: datetime, end: int) -> in
     while low < high:
         middle = (low + high) // 2
         at = await connection.scalar(
-            select(events.c.at)
+            select(_AT)
             .where(events.c.index >= middle, events.c.index < high)
             .order_by(events.c.index)
             .limit(1)
         )
-        if at is not None and at < since:
+        if at is not None and at < microseconds(since):
             low = middle + 1
         else:
             high = middle
     return low
+
+
+_AT = cast(events.c.at, BigInteger)  # whatever SQLite holds there, a number

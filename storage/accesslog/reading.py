@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.accesslog.tiles import tile_reader
@@ -90,6 +90,36 @@ async def events_of_controller(
     return [EvidentEvent(*row) for row in rows]
 
 
+async def events_of_actor(
+    connection: AsyncConnection, actor_id: str, after: int, places: int
+) -> tuple[list[StoredEvent], int | None]:
+    """What somebody did or tried, in the order of the log.
+
+    No index leads to it: a stretch of the log is looked through, so that nobody's question takes
+    longer than that.
+
+    Args:
+        connection: Where to read.
+        actor_id: Who.
+        after: The place behind which to look; -1: from the beginning.
+        places: How many places to look at.
+
+    Returns:
+        Their events there, and the place behind which to go on; None: the log ends there.
+    """
+    end = after + places
+    stretch = (events.c.index > after) & (events.c.index <= end)
+    rows = await connection.execute(
+        select(events.c.index.label("place"), events.c.number, events.c.record)
+        .where(stretch, events.c.record.contains(actor_id, autoescape=True))
+        .order_by(events.c.index)
+    )
+    found = [StoredEvent(row.place, row.number, json.loads(row.record)) for row in rows]
+    last = (await connection.execute(select(func.max(events.c.index)))).scalar_one()
+    theirs = [event for event in found if event.record["user"]["id"] == actor_id]
+    return theirs, end if last is not None and last > end else None
+
+
 async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | None:
     """Prove that an event is under the last checkpoint.
 
@@ -129,3 +159,9 @@ async def proof(connection: AsyncConnection, event_id: str) -> InclusionProof | 
 async def known_events(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
     """Give those of these event ids that are in the log."""
     return set(await connection.scalars(select(events.c.id).where(events.c.id.in_(ids))))
+
+
+async def cases_at(connection: AsyncConnection, places: Collection[int]) -> set[str]:
+    """Give the cases of the events at these places of the log, whose records are not pruned."""
+    statement = select(events.c.case_id).where(events.c.index.in_(places))
+    return {case_id for case_id in await connection.scalars(statement) if case_id is not None}

@@ -4,7 +4,18 @@ The keystore is a database of its own so that it is backed up apart (docs/design
 Columns named `sealed_*` hold ciphertext; `wrapped` holds a wrapped key. Both are opaque here.
 """
 
+from storage.schema.breaches import breach_notices
 from storage.schema.columns import EPOCH, Instant, keystore, main, microseconds
+from storage.schema.incidents import (
+    incident_alerts,
+    incident_entries,
+    incident_evidence,
+    incident_evidence_parts,
+    incident_measures,
+    incident_scope_cases,
+    incident_scopes,
+    incidents,
+)
 from storage.schema.keys import (
     closed_accounts,
     controller_versions,
@@ -45,7 +56,15 @@ from storage.schema.records import (
     thumbnails,
     tiles,
 )
-from storage.schema.watch import alert_notes, alerts, misuse_reports, watch_position
+from storage.schema.watch import (
+    alert_notes,
+    alerts,
+    canaries,
+    misuse_reports,
+    review_verdicts,
+    watch_days,
+    watch_position,
+)
 
 __all__ = [
     "EPOCH",
@@ -54,6 +73,8 @@ __all__ = [
     "alert_notes",
     "alerts",
     "assignments",
+    "breach_notices",
+    "canaries",
     "cases",
     "checkpoints",
     "closed_accounts",
@@ -70,6 +91,14 @@ __all__ = [
     "factors",
     "files",
     "identities",
+    "incident_alerts",
+    "incident_entries",
+    "incident_evidence",
+    "incident_evidence_parts",
+    "incident_measures",
+    "incident_scope_cases",
+    "incident_scopes",
+    "incidents",
     "keystore",
     "leases",
     "links",
@@ -82,6 +111,7 @@ __all__ = [
     "parts",
     "punctures",
     "recovery_codes",
+    "review_verdicts",
     "sessions",
     "sign_ins",
     "spent_tokens",
@@ -91,6 +121,7 @@ __all__ = [
     "thumbnails",
     "tiles",
     "tokens",
+    "watch_days",
     "watch_position",
     "wrapped_keys",
 ]

@@ -17,7 +17,7 @@ links = Table(
     Index(None, "account_id"),
 )
 
-# Deleted when they left: what was sent when, the access log says.
+# Deleted when they left: what was sent when, the access log says. What never left stays, dead.
 notices = Table(
     "notices",
     main,
@@ -27,10 +27,14 @@ notices = Table(
     Column("controller_id", ForeignKey("controllers.id")),
     # Of an account that is closed by now, and has no address any more.
     Column("address", Text),
+    # The name of a webhook; "*" for all that there are.
+    Column("hook", Text),
     Column("detail", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failure", Text),
+    Column("dead_at", Instant),
     Index(None, "due_at"),
 )
 

@@ -91,7 +91,11 @@ sign_ins = Table(
     Column("secret_hash", LargeBinary, primary_key=True),
     Column("account_id", ForeignKey("accounts.id")),
     Column("proof", Text),
+    # What a sign-on provider said, and counts once the sign-in is complete.
     Column("provider_session", Text),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("role", Text),
     Column("attempts", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -33,6 +33,7 @@ cases = Table(
     Column("pseudonym", ForeignKey("subjects.pseudonym")),
     Column("state", Text, nullable=False),
     Column("treatment", Text, nullable=False),
+    Column("due_on", Text),  # a day, as ISO 8601 writes it
     Column("created_by", ForeignKey("accounts.id"), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("submitted_at", Instant),
@@ -104,6 +105,7 @@ files = Table(
     # Verdict.
     Column("sealed_name", LargeBinary),
     Column("sealed_verdict", LargeBinary),
+    Column("warnings", Integer),  # how many findings a person should look at
     Column("problem", Text),
     Column("media_type", Text),
     Column("size", BigInteger),

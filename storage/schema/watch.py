@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Te
 
 from storage.schema.columns import Instant, main
 
-# One row, made with the first batch. Accounts and cases of alerts may be gone: they are mere ids.
+# A row for each follower, made with its first batch. Accounts and cases of alerts may be gone: they
+# are mere ids.
 watch_position = Table(
     "watch_position",
     main,
@@ -59,4 +60,35 @@ misuse_reports = Table(
     Column("at", Instant, nullable=False),
     Column("words", Text, nullable=False),
     Index(None, "case_id"),
+)
+
+# On how many accounts acted each day (UTC, YYYY-MM-DD): what alerts are counted against.
+watch_days = Table(
+    "watch_days",
+    main,
+    Column("day", Text, primary_key=True),
+    Column("people", Integer, nullable=False),
+)
+
+canaries = Table(
+    "canaries",
+    main,
+    Column("id", Text, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, unique=True),
+    Column("by", ForeignKey("accounts.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("ended_at", Instant),
+)
+
+# What a week's review says of one alert or access; which ones it has follows from the log.
+review_verdicts = Table(
+    "review_verdicts",
+    main,
+    Column("week", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("by", ForeignKey("accounts.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("words", Text, nullable=False),
 )

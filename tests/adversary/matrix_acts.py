@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.access.actors import Actor, operator
 from gateway.access.policy import Role
-from gateway.app import Rooms
 from gateway.backup.sources import Sources
+from gateway.rooms import Rooms
 from gateway.trial import try_restore
 from keys.recovery import RecoveryKey
 from storage import files

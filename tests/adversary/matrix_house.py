@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.actors import Actor, operator
 from gateway.access.policy import Role
-from gateway.app import Rooms, initialise, open_rooms
+from gateway.app import initialise, open_rooms
 from gateway.backup.errors import PlaceUnusableError
 from gateway.backup.place import mark_place
 from gateway.errors import UnavailableError
@@ -27,6 +27,7 @@ from gateway.inspection.report import Limits, Result
 from gateway.intake.uploads import Kind
 from gateway.privacy.completeness import Treatment
 from gateway.privacy.patients import Patient
+from gateway.rooms import Rooms
 from gateway.settings import Settings, load
 from keys.providers.keyfile import ScryptCost
 from keys.providers.local import LocalKeyring

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from tests.mail import Mailbox, by_mail, mail_server
 FLAGS = (
     *("--headless", "--remote-debugging-port=0", "--no-sandbox"),
     *("--disable-background-networking", "--no-first-run", "--no-default-browser-check"),
+    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # no card here
 )
 LISTENING = re.compile(r"DevTools listening on (ws://\S+)")
 PATIENCE_MS = 60_000  # as much as a busy machine may need
@@ -38,6 +40,15 @@ UNNAMED = re.compile(
     r"(?: \[[^\]]*\])*:?'?$",
     re.MULTILINE,
 )
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+VIOLATIONS = """async (tags) => {
+  const { violations } = await axe.run({ runOnly: tags, resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`));
+}"""
+REFUSED = """addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+  console.error(`policy: ${violatedDirective} refused ${blockedURI}`));"""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -56,6 +67,7 @@ class Reader:
     async def come(cls, browser: Browser, url: str, **choices: Any) -> Reader:
         """Open a window; watch it for what no page of ours may do."""
         context = await browser.new_context(**{"locale": "en-GB", **choices})
+        await context.add_init_script(REFUSED)
         page = await context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         reader = cls(context, page, url)
@@ -74,16 +86,17 @@ class Reader:
             self.wrong.append(f"{message.type}: {message.text}")
 
     def _see(self, address: str) -> None:
-        if not address.startswith((self.url, "data:", self.elsewhere)):
+        if not address.startswith((self.url, f"blob:{self.url}", "data:", self.elsewhere)):
             self.wrong.append(f"asked elsewhere: {address}")
 
     async def go(self, path: str) -> None:
         """Open a page of ours."""
         await self.page.goto(self.url + path)
 
-    async def sign_in(self, email: str, password: str) -> None:
-        """Give address and password, and press the button."""
+    async def sign_in(self, email: str, password: str, wanted: str = "/account") -> None:
+        """Give address and password, and press the button; as one who wanted to see a page."""
         await self.go("/sign-in")
+        await self.page.evaluate("wanted => sessionStorage.setItem('next', wanted)", wanted)
         await self.page.get_by_label("E-mail address").fill(email)
         await self.page.get_by_label("Password", exact=True).fill(password)
         await self.press("Sign in")
@@ -119,12 +132,19 @@ class Reader:
         return self.page.get_by_role("status").filter(has_text=text)
 
     async def check(self) -> None:
-        """Refuse what is wrong with the page as it is now: width, names, and what was seen."""
+        """Refuse what is wrong with the page as it is now: width, names, what axe-core finds.
+
+        And what was seen of it: faults, what the page's policy refused, requests elsewhere.
+        """
         assert self.wrong == []
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await self.page.evaluate(wide) <= 0
         seen = await self.page.locator("body").aria_snapshot()
         assert UNNAMED.findall(seen) == [], seen
+        if not await self.page.evaluate("'axe' in globalThis"):
+            await self.page.evaluate(AXE.read_text("utf-8"))
+        assert await self.page.evaluate(VIOLATIONS, WCAG) == []
+        assert self.wrong == []
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import Reader
 from tests.browser.test_second_step import enrol
-from tests.gateway.ground import SQLITE, change, employee
+from tests.gateway.ground import SQLITE, change, employee, session_of
 from tests.house import PASSWORD, House
 
 pytestmark = SQLITE
@@ -84,3 +84,31 @@ async def test_a_manager_asks_a_second_step_of_everybody_in_the_practice(
     await reader.sign_in(await employee(house), PASSWORD)
 
     await expect(reader.page.get_by_text("You need a second step")).to_be_visible()
+
+
+async def test_a_manager_sees_who_is_signed_in_and_ends_one_and_all(
+    house: House, reader: Reader, chromium: Browser
+) -> None:
+    email = await employee(house)
+    them = await Reader.come(chromium, reader.url)
+    await them.sign_in(email, PASSWORD)
+    await expect(them.page.get_by_role("button", name="Sign out")).to_be_visible()
+    account = await house.rooms.accounts.list_accounts()
+    dentist = next(one.id for one in account if one.email == email)
+    for _ in range(2):
+        await session_of(house, dentist)
+
+    await reader.sign_in(await employee(house, "practice_manager"), PASSWORD)
+    await reader.page.get_by_role("link", name="People").click()
+    section = reader.page.locator("#signed-in")
+    await expect(section.get_by_role("listitem")).to_have_count(4)
+    await reader.check()
+    await section.get_by_role("button", name=f"End the session of {email}").first.click()
+    await expect(reader.status("Its next request is refused")).to_be_visible()
+    await expect(section.get_by_role("listitem")).to_have_count(3)
+    await section.get_by_role("button", name="End all but this one").click()
+    await expect(reader.status("Sessions that were ended: 2.")).to_be_visible()
+
+    await them.go("/account")
+    await expect(them.status("Sign in to go on")).to_be_visible()
+    await them.context.close()

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from gateway.ids import now
 from tests.browser.conftest import Reader
-from tests.gateway.ground import SQLITE, change, employee
+from tests.gateway.ground import SQLITE, change, employee, logged
 from tests.house import PASSWORD, House
 
 pytestmark = SQLITE
@@ -111,3 +111,35 @@ async def test_a_passkey_is_added_and_opens_the_account_alone(house: House, read
     await expect(reader.page.get_by_text(email)).to_be_visible()
     used = reader.page.get_by_text(re.compile(r"last used \d\d-\d\d-\d{4}")).first
     await expect(used).to_be_visible()
+
+
+async def test_a_passkey_is_the_second_step_after_a_password_and_proves_its_person_again(
+    house: House, reader: Reader
+) -> None:
+    await reader.with_passkeys()
+    email = await employee(house)
+    await reader.sign_in(email, PASSWORD)
+    await expect(reader.page.get_by_role("button", name="Sign out")).to_be_visible()
+    await reader.go("/account")
+    await reader.press("Add a passkey")
+    await reader.page.get_by_label("Name of the passkey").fill("Key on the ring")
+    await reader.press("Go on")
+    await expect(reader.page.get_by_text("Key on the ring")).to_be_visible()
+    await reader.press("Sign out")
+
+    await reader.sign_in(email, PASSWORD)
+    await reader.press("Use a passkey")
+    await expect(reader.page.get_by_role("button", name="Sign out")).to_be_visible()
+    opened = [one["event"] for one in await logged(house, "session.open")]
+    assert opened[-1]["detail"]["proofs"] == ["passkey", "password"]
+
+    await reader.go("/account")
+    await reader.page.get_by_label("Name of the program").fill("Software")
+    await change(house, "UPDATE sessions SET confirmed_at = confirmed_at - 3600000000")
+    await reader.press("Make the token")
+    asked = reader.page.get_by_role("dialog", name="Is it still you?")
+    await asked.get_by_role("button", name="Use a passkey").click()
+    await expect(reader.page.get_by_role("heading", name="Your new token")).to_be_focused()
+    proved = [one["event"] for one in await logged(house, "session.confirm")]
+    assert proved[-1]["detail"]["proofs"] == ["passkey"]
+    await reader.check()

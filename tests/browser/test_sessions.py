@@ -78,7 +78,7 @@ async def test_a_locked_session_opens_by_the_password_and_shows_nothing_before(
 
     await reader.go("/account")
     asked = reader.page.get_by_role("dialog", name="Is it still you?")
-    await expect(asked.get_by_text("locked because it was not used")).to_be_visible()
+    await expect(asked.get_by_text("Your session was locked")).to_be_visible()
     await expect(reader.page.get_by_text("Authenticator app, added")).to_be_hidden()
     await asked.get_by_label("Password, or six digits").fill(PASSWORD)
     await reader.press("Confirm")

@@ -139,7 +139,7 @@ async def session_of(house: House, account_id: str, **columns: Any) -> Browser:
         secret_hash=hash_secret(secret),
         id=new_id(),
         account_id=account_id,
-        device="Firefox on Windows",
+        device="another browser",
         address=None,
         proofs="password totp",
         restricted=None,

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.access.actors import operator
-from gateway.app import Rooms, open_rooms
+from gateway.app import open_rooms
 from gateway.errors import InvalidInputError
 from gateway.ids import new_id, now
 from gateway.privacy.migration import Migration
+from gateway.rooms import Rooms
 from gateway.settings import Settings
 from keys.providers.local import LocalKeyring
 from keys.providers.successor import Successor

@@ -28,3 +28,12 @@ RULES: tuple[type[Rule], ...] = (
     *(NoRelation, DrawnToCase),
     *(Canary, Erasures, PrivilegedCopy, MisuseReport),
 )
+
+INSTANT: tuple[type[Rule], ...] = (
+    *(Tamper, LogGap),
+    *(GuessedSignIn, Stuffing),
+    *(Enumeration, RefusedBurst, ShutOutUse),
+    *(SelfGrant, SearchOracle),
+    *(Emergency, Canary, PrivilegedCopy, MisuseReport),
+)
+"""Those that speak of minutes, not of habits: they watch at once where the past is not read yet."""

@@ -34,10 +34,9 @@ class Canary(Rule):
     )
     codes = READS
 
-    def see(self, seen: Seen, known: Known, now: int) -> Iterator[Hit]:
+    def see(self, seen: Seen, known: Known, now: int) -> Iterator[Hit]:  # noqa: ARG002
         """Every read of a canary counts, allowed or not."""
-        case = known.cases.get(seen.case_id, now) if seen.case_id is not None else None
-        if case is not None and case.is_canary and seen.stage != "outcome":
+        if seen.case_id in known.canaries and seen.stage != "outcome":
             if seen.actor_role == "privacy_officer":
                 return
             yield Hit(severity=Severity.HIGH, key=seen.actor_id, subject=of_account(seen))

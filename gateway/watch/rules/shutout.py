@@ -10,6 +10,8 @@ from gateway.watch.rules.base import About, Hit, Rule, Words, of_account
 from gateway.watch.seen import Seen, Severity
 from gateway.watch.thresholds import Thresholds
 
+_MORE_THAN_ONCE = 2
+
 
 class ShutOutUse(Rule):
     """A disabled account is tried, or does something; or a revoked token is used."""
@@ -88,14 +90,15 @@ class EndedAssignment(Rule):
         severities=(Severity.NOTICE, Severity.WARNING),
         limits=("ended_cases_per_day", "ended_asks_per_hour"),
         en=Words(
-            "A planner asks for cases whose assignment to them has ended; a warning if there are"
-            " many in a day, or they ask again and again.",
+            "A planner asks more than once for cases whose assignment to them has ended; a warning"
+            " if there are many in a day, or they ask again and again.",
             "One old link is nothing; many are somebody who wants what is no longer theirs.",
             "Ask the planner, or assign the cases again if the work goes on.",
         ),
         nl=Words(
-            "Een planner vraagt naar casussen waarvan de toewijzing aan hem is beëindigd; een"
-            " waarschuwing als het er veel op een dag zijn, of hij telkens weer vraagt.",
+            "Een planner vraagt meer dan eens naar casussen waarvan de toewijzing aan hem is"
+            " beëindigd; een waarschuwing als het er veel op een dag zijn, of hij telkens weer"
+            " vraagt.",
             "Eén oude link is niets; veel is iemand die wil wat niet meer van hem is.",
             "Vraag het de planner, of wijs de casussen opnieuw toe als het werk doorgaat.",
         ),
@@ -120,6 +123,8 @@ class EndedAssignment(Rule):
             return
         count = self._asked.touch(seen.actor_id, now).add(seen.case_id, now)
         asks = self._asks.touch(seen.actor_id, now).add(seen.index, now)
+        if max(count, asks) < _MORE_THAN_ONCE:
+            return
         many = count >= self.limits.ended_cases_per_day or asks >= self.limits.ended_asks_per_hour
         yield Hit(
             severity=Severity.WARNING if many else Severity.NOTICE,

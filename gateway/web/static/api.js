@@ -34,14 +34,28 @@ export async function unlocked() {
 }
 
 /** Ask, and give what was answered (null: nothing). Throws a Refusal. */
-export async function ask(method, path, body = undefined) {
+export async function ask(method, path, body = undefined, more = {}) {
+  return parsed(await answered(method, path, body, more));
+}
+
+/** The same; gives the answer's headers. */
+export async function askForHeaders(method, path, more) {
+  return (await answered(method, path, undefined, more)).headers;
+}
+
+/** The content of a file, as an answer to be read; the browser keeps nothing of it. */
+export async function content(path, signal) {
+  return answered("GET", path, undefined, {}, signal);
+}
+
+async function answered(method, path, body, more, signal) {
   try {
-    return await once(method, path, body);
+    return await sent(method, path, body, more, signal);
   } catch (refusal) {
     if (!(await mended(refusal.code))) {
       throw refusal;
     }
-    return once(method, path, body);
+    return sent(method, path, body, more, signal);
   }
 }
 
@@ -58,21 +72,32 @@ async function mended(code) {
 
 /** Ask without ever interrupting the reader. */
 export async function once(method, path, body = undefined) {
-  const headers = { "Accept-Language": language, "X-CSRF-Token": csrf };
+  return parsed(await sent(method, path, body, {}));
+}
+
+async function parsed(answer) {
+  const text = await answer.text().catch(() => {
+    throw new Refusal("unreachable", word("unreachable"));
+  });
+  return text === "" ? null : JSON.parse(text);
+}
+
+async function sent(method, path, body, more, signal) {
+  const headers = { "Accept-Language": language, "X-CSRF-Token": csrf, ...more };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
   }
   let answer;
   try {
-    answer = await fetch(API + path, { method, headers, body: JSON.stringify(body) });
+    answer = await fetch(API + path, { method, headers, body: JSON.stringify(body), signal });
   } catch {
-    throw new Refusal("unreachable", word("unreachable"));
+    const code = signal?.aborted ? "cancelled" : "unreachable";
+    throw new Refusal(code, word(code));
   }
-  const text = await answer.text();
-  if (answer.ok) {
-    return text === "" ? null : JSON.parse(text);
+  if (!answer.ok) {
+    throw refusal(answer, await answer.text());
   }
-  throw refusal(answer, text);
+  return answer;
 }
 
 function refusal(answer, text) {

@@ -39,6 +39,10 @@ export async function guarded(place, button, act) {
 
 /** Show a refusal in the place's own paragraph, else at the top of the page. */
 export function show(place, refusal) {
+  if (refusal.code === "confidentiality_required") {
+    location.assign("/account#confidentiality"); // where it is read and confirmed
+    return;
+  }
   const input = refusal.field && place.querySelector(`[name="${CSS.escape(refusal.field)}"]`);
   const shown = [...place.querySelectorAll(".problem")].find((each) => each.checkVisibility());
   const said = shown ?? document.getElementById("page-problem");

@@ -2,11 +2,17 @@
 
 import { ask, once, signedIn, unlocked } from "./api.js";
 import { presses, revealing } from "./forms.js";
-import { comeBack } from "./next.js";
+import { comeBack, home } from "./next.js";
 import { provesInPlace } from "./proof.js";
 
 const YEAR_SECONDS = 31536000;
-const RUNS_ACCOUNTS = new Set(["practice_manager", "administrator"]);
+
+let kept = async () => true;
+
+/** Before the reader leaves by a button of the frame: `keep()` keeps what is typed; false: stay. */
+export function keeping(keep) {
+  kept = keep;
+}
 
 /** Begin a page that needs a session: `build(session)` brings it to life, then it is shown. */
 export async function begin(build) {
@@ -23,11 +29,16 @@ export async function begin(build) {
     return;
   }
   document.getElementById("who").textContent = session.account.email;
-  document.getElementById("people-link").hidden = !RUNS_ACCOUNTS.has(session.account.role);
+  for (const link of document.querySelectorAll("#menu [data-roles]")) {
+    link.hidden = !link.dataset.roles.split(" ").includes(session.account.role);
+  }
+  document.querySelector(".brand").href = home(session);
   document.getElementById("menu").hidden = false;
   presses(document.getElementById("sign-out"), document.getElementById("main"), async () => {
-    await ask("DELETE", "/session");
-    location.assign("/sign-in#left");
+    if (await kept()) {
+      await ask("DELETE", "/session");
+      location.assign("/sign-in#left");
+    }
   });
   const loading = build(session);
   document.getElementById("content").hidden = false;
@@ -50,10 +61,12 @@ async function current() {
 export function frame(fragment = "") {
   revealing(document);
   for (const button of document.querySelectorAll("[data-language]")) {
-    button.addEventListener("click", () => {
-      speak(button.dataset.language);
-      history.replaceState(null, "", location.pathname + fragment);
-      location.reload();
+    presses(button, document.getElementById("main"), async () => {
+      if (await kept()) {
+        speak(button.dataset.language);
+        history.replaceState(null, "", location.pathname + fragment);
+        location.reload();
+      }
     });
   }
 }

@@ -2,12 +2,14 @@
 
 import { ask } from "./api.js";
 import { copy, guarded, named, presses, sends } from "./forms.js";
+import { everybody } from "./everybody.js";
 import { begin } from "./frame.js";
 import { practice } from "./practice.js";
 import { Recoveries } from "./recoveries.js";
 import { language, word } from "./words.js";
 
 const OF_PRACTICE = new Set(["dentist", "practice_manager"]);
+const RUNS = new Set(["administrator", "practice_manager"]);
 const main = document.getElementById("main");
 const list = document.getElementById("people");
 const form = document.getElementById("invite");
@@ -54,6 +56,7 @@ await begin((session) => {
       await recoveries.load();
     }),
     isManager && practice(document.getElementById("practice")),
+    RUNS.has(session.account.role) && everybody(document.getElementById("signed-in")),
   ]);
 });
 

@@ -1,6 +1,7 @@
 // What is held about oneself: corrected, taken along, closed.
 
 import { ask } from "./api.js";
+import { save } from "./download.js";
 import { guarded, presses, sends } from "./forms.js";
 import { speak } from "./frame.js";
 import { language, word } from "./words.js";
@@ -24,12 +25,15 @@ export async function profile(section) {
     }
   });
   presses(section.querySelector("[data-export]"), section, async () => {
-    const held = JSON.stringify(await ask("GET", "/account/export"), null, 2);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([held], { type: "application/json" }));
-    link.download = "kluis-account.json";
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const own = await ask("GET", "/account/export");
+    own.events = [];
+    for (let after = -1; after !== null; ) {
+      const page = await ask("GET", `/account/events?after=${after}`);
+      own.events.push(...page.events);
+      after = page.next;
+    }
+    const held = JSON.stringify(own, null, 2);
+    save(new Blob([held], { type: "application/json" }), "kluis-account.json");
   });
   sends(close, async () => {
     await ask("DELETE", "/account");

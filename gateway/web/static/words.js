@@ -20,10 +20,22 @@ export function moment(text) {
   return `${day} ${at.toLocaleTimeString(locale, time)}`;
 }
 
+/** A number of bytes in words: 812 kB, 3.4 MB. */
+export function size(bytes) {
+  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kilobyte"] : [bytes / 1e6, "megabyte"];
+  const style = { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 };
+  return new Intl.NumberFormat(language, style).format(value);
+}
+
 /** A number of seconds in words. */
 export function duration(seconds) {
   const minutes = Math.ceil(seconds / 60);
   const [value, unit] = seconds < 60 ? [Math.max(1, Math.ceil(seconds)), "second"] : [minutes, "minute"];
   const style = { style: "unit", unit, unitDisplay: "long" };
   return new Intl.NumberFormat(language, style).format(value);
+}
+
+/** How much of it is there, in whole percents; all only when all is. */
+export function percent(part, whole) {
+  return Math.floor((100 * part) / Math.max(whole, 1));
 }

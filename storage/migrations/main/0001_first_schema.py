@@ -173,6 +173,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("pseudonym", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("treatment", sa.Text(), nullable=False),
+        sa.Column("due_on", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("submitted_at", Instant(), nullable=True),
@@ -291,10 +292,13 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("account_id", sa.Text(), nullable=True),
         sa.Column("controller_id", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("hook", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("due_at", Instant(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("dead_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_notices_account_id")
         ),
@@ -345,6 +349,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("account_id", sa.Text(), nullable=True),
         sa.Column("proof", sa.Text(), nullable=True),
         sa.Column("provider_session", sa.Text(), nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("role", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
@@ -498,6 +505,7 @@ def _files() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("sealed_name", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_verdict", sa.LargeBinary(), nullable=True),
+        sa.Column("warnings", sa.Integer(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("media_type", sa.Text(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
@@ -604,3 +612,225 @@ def _watch() -> None:
     )
     with op.batch_alter_table("misuse_reports", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_misuse_reports_case_id"), ["case_id"], unique=False)
+
+    op.create_table(
+        "watch_days",
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_watch_days")),
+    )
+    op.create_table(
+        "canaries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("consent", sa.Text(), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_canaries_by")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_canaries_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canaries")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_canaries_case_id")),
+    )
+    op.create_table(
+        "review_verdicts",
+        sa.Column("week", sa.Text(), nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_review_verdicts_by")),
+        sa.PrimaryKeyConstraint("week", "item", name=op.f("pk_review_verdicts")),
+    )
+
+    op.create_table(
+        "incidents",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("risk", sa.Text(), nullable=False),
+        sa.Column("owner_id", sa.Text(), nullable=False),
+        sa.Column("aware_at", Instant(), nullable=False),
+        sa.Column("opened_by", sa.Text(), nullable=False),
+        sa.Column("opened_at", Instant(), nullable=False),
+        sa.Column("contained_at", Instant(), nullable=True),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.Column("sealed_title", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_conclusion", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["opened_by"], ["accounts.id"], name=op.f("fk_incidents_opened_by")
+        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_incidents_owner_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incidents_state_id"), ["state", "id"], unique=False)
+
+    op.create_table(
+        "incident_entries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=True),
+        sa.Column("sealed_words", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_incident_entries_by")),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_entries_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_entries")),
+    )
+    with op.batch_alter_table("incident_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_incident_entries_incident_id"), ["incident_id"], unique=False
+        )
+
+    op.create_table(
+        "incident_alerts",
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_incident_alerts_alert_id")
+        ),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_incident_alerts_by")),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_alerts_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "alert_id", name=op.f("pk_incident_alerts")),
+    )
+
+    op.create_table(
+        "incident_scopes",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("computed_at", Instant(), nullable=False),
+        sa.Column("up_to", sa.BigInteger(), nullable=False),
+        sa.Column("acts", sa.BigInteger(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_incident_scopes_by")),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_scopes_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_scopes")),
+    )
+    with op.batch_alter_table("incident_scopes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_incident_scopes_incident_id"), ["incident_id"], unique=False
+        )
+
+    op.create_table(
+        "incident_scope_cases",
+        sa.Column("scope_id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("files", sa.Text(), nullable=False),
+        sa.Column("kinds", sa.Text(), nullable=False),
+        sa.Column("effects", sa.Text(), nullable=False),
+        sa.Column("keys_exposed", sa.Boolean(), nullable=False),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["scope_id"], ["incident_scopes.id"], name=op.f("fk_incident_scope_cases_scope_id")
+        ),
+        sa.PrimaryKeyConstraint("scope_id", "case_id", name=op.f("pk_incident_scope_cases")),
+    )
+
+    op.create_table(
+        "incident_measures",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subjects", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("done_at", Instant(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_incident_measures_by")),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_measures_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_measures")),
+    )
+    with op.batch_alter_table("incident_measures", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_incident_measures_incident_id"), ["incident_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_incident_measures_state"), ["state"], unique=False)
+
+    op.create_table(
+        "incident_evidence",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_head", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["by"], ["accounts.id"], name=op.f("fk_incident_evidence_by")),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_evidence_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_evidence")),
+    )
+    with op.batch_alter_table("incident_evidence", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_incident_evidence_incident_id"), ["incident_id"], unique=False
+        )
+
+    op.create_table(
+        "incident_evidence_parts",
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"],
+            ["incident_evidence.id"],
+            name=op.f("fk_incident_evidence_parts_evidence_id"),
+        ),
+        sa.PrimaryKeyConstraint("evidence_id", "number", name=op.f("pk_incident_evidence_parts")),
+    )
+
+    op.create_table(
+        "breach_notices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("controller_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("sent_by", sa.Text(), nullable=True),
+        sa.Column("sent_at", Instant(), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("acknowledged_at", Instant(), nullable=True),
+        sa.Column("sealed_body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["acknowledged_by"], ["accounts.id"], name=op.f("fk_breach_notices_acknowledged_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_breach_notices_created_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_breach_notices_incident_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["sent_by"], ["accounts.id"], name=op.f("fk_breach_notices_sent_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_breach_notices")),
+        sa.UniqueConstraint(
+            "incident_id",
+            "controller_id",
+            "version",
+            name=op.f("uq_breach_notices_incident_id_controller_id_version"),
+        ),
+    )
+    with op.batch_alter_table("breach_notices", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_breach_notices_controller_id"), ["controller_id"], unique=False
+        )

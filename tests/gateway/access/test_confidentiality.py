@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.access import duty
-from gateway.access.policy import STAFF, Action, Role, needs_confidentiality
+from gateway.access.limits import needs_confidentiality
+from gateway.access.policy import STAFF, Action, Role
 from gateway.ids import now
 from storage.schema.columns import microseconds
 from tests.gateway.ground import SQLITE, UNKNOWN, change, logged, refused

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import InvalidInputError
 from gateway.ids import hash_secret, new_secret, now
-from storage import accounts, links
+from storage import accounts, links, tokens
 from storage.accounts import Account
 from storage.links import Link
 from tests.gateway.ground import Browser, refused, session_of
@@ -123,3 +123,25 @@ async def test_who_is_shut_out_while_they_use_a_link_stays_out_and_nobody_waits_
         account = await accounts.get_account(connection, owner)
     assert account is not None
     assert account.password_hash is None
+
+
+@pytest.mark.parametrize("whose", ["own", "a program's"])
+async def test_no_token_is_made_while_its_account_is_shut_out(house: House, whose: str) -> None:
+    manager_id, manager = await manager_of(house)
+    program = await house.add_person("service", house.practice.id)
+    path = (
+        f"{API}/account/tokens"
+        if whose == "own"
+        else f"{API}/practice/services/{program.id}/tokens"
+    )
+    account_id = manager_id if whose == "own" else program.id
+    body = {"name": "late", "expires_at": (now() + timedelta(days=1)).isoformat()}
+    async with house.rooms.main.transaction() as tx:
+        await accounts.lock_account(tx, account_id)
+        making = asyncio.create_task(manager.ask("POST", path, json=body))
+        await waits_or_ends(house.rooms.main, making)
+        await accounts.disable(tx, account_id, now())
+
+    assert (await making).status in {401, 404}
+    async with house.rooms.main.reading() as connection:
+        assert not await tokens.running(connection, account_id, now())

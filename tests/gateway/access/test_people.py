@@ -131,6 +131,39 @@ async def test_who_is_shut_out_is_out_at_once_and_comes_in_again_only_when_let_i
 
 
 @SQLITE
+@pytest.mark.parametrize("way", ["operator", "administrator"])
+async def test_what_somebody_held_before_they_were_shut_out_is_never_of_use_again(
+    house: House, way: str
+) -> None:
+    case = await house.dentist.new_case()
+    upload, _ = await house.dentist.begin_upload(case, 8)
+    administrator = await somebody(house, "administrator")
+
+    if way == "operator":
+        await house.rooms.accounts.disable(email=house.dentist.email)
+    else:
+        assert (await patch(administrator, house.dentist.id, disabled=True)).status == 200
+    assert (await patch(administrator, house.dentist.id, disabled=False)).status == 200
+
+    refused(await house.dentist.ask("GET", f"{API}/cases"), 401, "unauthenticated")
+    refused(await house.dentist.append(upload, 0, b"x"), 410, "upload_gone")
+    said = [one["event"].get("detail", {}) for one in await logged(house, "account.change")]
+    assert {"disabled": True, "revoked_tokens": 1}.items() <= said[1].items()
+
+
+@SQLITE
+async def test_nobody_changes_who_invited_them_through_others(house: House) -> None:
+    first, second, third = [await house.add_person("administrator") for _ in range(3)]
+    browser = await session_of(house, third.id)
+    statement = "UPDATE accounts SET invited_by = :by WHERE id = :made"
+    await change(house, statement, by=first.id, made=second.id)
+    await change(house, statement, by=second.id, made=third.id)
+
+    refused(await patch(browser, first.id, disabled=True), 403, "forbidden")
+    assert (await patch(await session_of(house, first.id), third.id, disabled=True)).status == 200
+
+
+@SQLITE
 async def test_another_role_ends_the_sessions_of_the_one_before(house: House) -> None:
     manager, browser = await somebody(house), await signed_in(house)
 

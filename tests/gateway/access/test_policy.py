@@ -6,15 +6,8 @@ import itertools
 
 import pytest
 
-from gateway.access.policy import (
-    AFTER_ERASURE,
-    POLICY,
-    PRACTICE_ROLES,
-    Action,
-    Relation,
-    Role,
-    allowing,
-)
+from gateway.access.limits import AFTER_ERASURE
+from gateway.access.policy import POLICY, PRACTICE_ROLES, Action, Relation, Role, allowing
 from gateway.api.server import OPERATIONS
 
 PUBLIC = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from gateway.access import profile
 from gateway.settings import Settings
 from storage.schema import (
     accounts,
@@ -86,6 +87,35 @@ async def test_an_export_has_all_that_is_held_and_no_secret(house: House) -> Non
     assert held["confidential_at"]
     assert "argon2" not in answer.text
     assert not [name for name in answer.text.split('"') if "secret" in name or "hash" in name]
+
+
+async def test_an_export_has_what_one_did_and_nothing_that_others_did(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await house.dentist.new_case()
+    browser = await signed_in(house, "planner")
+    await house.dentist.get(f"{API}/cases/{case}")
+    refused(await browser.ask("GET", f"{API}/cases/{case}"), 404, "not_found")
+
+    async def own() -> list[dict[str, object]]:
+        found, after = [], -1
+        while after is not None:
+            answer = await browser.ask("GET", f"{API}/account/events", params={"after": after})
+            assert answer.status == 200, answer.text
+            found += answer.json()["events"]
+            after = answer.json()["next"]
+        return found
+
+    async def is_whole() -> bool:
+        return any(event["stage"] == "refused" for event in await own())
+
+    await until(is_whole)
+    whole = await own()
+    assert {event["actor"]["email"] for event in whole} == {"planner-with-password@people.invalid"}  # type: ignore[index]
+    assert {"session.open", "factor.activate", "case.view"} <= {event["event"] for event in whole}
+    # However short the stretch, the parts are the whole.
+    monkeypatch.setattr(profile, "STRETCH", 20)  # each page is two events more
+    assert [event["id"] for event in await own()][: len(whole)] == [event["id"] for event in whole]
 
 
 @SQLITE

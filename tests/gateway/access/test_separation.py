@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.access.actors import Actor
 from gateway.access.grants import Access, Target
-from gateway.access.policy import (
-    AFTER_ERASURE,
-    ON_RESTRICTED_CASE,
-    POLICY,
-    STAFF,
-    Action,
-    Relation,
-    Role,
-    allowing,
-)
+from gateway.access.limits import AFTER_ERASURE, ON_RESTRICTED_CASE
+from gateway.access.policy import POLICY, STAFF, Action, Relation, Role, allowing
 from gateway.access.relations import Standing
 from gateway.errors import ForbiddenError, NotFoundError
 from gateway.ids import new_id

@@ -33,8 +33,9 @@ async def added(browser: Browser) -> str:
     return str(answer.json()["id"])
 
 
-async def program(browser: Browser, service: str) -> Person:
-    answer = await browser.ask("POST", f"{PATH}/{service}/tokens", json=token())
+async def program(browser: Browser, service: str, **limits: list[str]) -> Person:
+    body = {**token(), **limits}
+    answer = await browser.ask("POST", f"{PATH}/{service}/tokens", json=body)
     assert answer.status == 201, answer.text
     secret = planted("a token", answer.json()["token"])
     return Person(browser.house.session, browser.url, secret)
@@ -59,7 +60,9 @@ async def test_a_program_erases_corrects_and_manages_nothing(house: House) -> No
     body = {"reason": "asked for", "confirm": case_id}
 
     path = f"{API}/cases/{case_id}"
-    refused(await software.ask("POST", f"{path}/erasure", json=body), 403, "forbidden")
+    refused(await software.ask("POST", f"{path}/erasure", json=body), 403, "out_of_scope")
+    named = await program(browser, await added(browser), actions=["case.erase"])
+    refused(await named.ask("POST", f"{path}/erasure", json=body), 403, "forbidden")
     refused(await software.ask("PUT", f"{path}/patient", json=PATIENT), 403, "forbidden")
     refused(await software.ask("GET", f"{path}/events"), 403, "forbidden")
     refused(await software.ask("GET", PATH), 403, "forbidden")

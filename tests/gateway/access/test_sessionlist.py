@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.gateway.ground import SQLITE, UNKNOWN, Browser, change, employee, refused, signed_in
-from tests.house import API, PASSWORD, Answer, House
+import pytest
+from sqlalchemy import func, select
 
-pytestmark = SQLITE
+from gateway.access.throttle import BROWSER_MAILED
+from gateway.settings import Settings
+from storage.schema import notices
+from tests.gateway.ground import (
+    SQLITE,
+    UNKNOWN,
+    Browser,
+    change,
+    employee,
+    logged,
+    refused,
+    signed_in,
+)
+from tests.house import API, PASSWORD, Answer, House, open_house
+
+pytestmark = [SQLITE, pytest.mark.usefixtures("cheap_passwords")]
 
 PATH = f"{API}/account/sessions"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -127,6 +142,71 @@ async def test_a_locked_session_still_ends_by_time(house: House) -> None:
     await change(house, SILENT, minutes=30)
 
     refused(await confirm(planner), 401, "unauthenticated")
+
+
+async def elsewhere(house: House) -> None:
+    """As if everybody had proved themselves in another network than the one of the next request."""
+    await change(house, "UPDATE sessions SET address = '203.0.113.9'")
+
+
+async def test_a_session_of_staff_that_moves_is_locked_wherever_it_is_used(house: House) -> None:
+    planner = await signed_in(house, "planner")
+    thief = Browser(house, house.url, {"User-Agent": FIREFOX}, planner.cookie, planner.csrf)
+
+    refused(await thief.ask("GET", f"{API}/cases"), 401, "session_locked")
+    refused(await planner.ask("GET", f"{API}/cases"), 401, "session_locked")
+    (said,) = [
+        one["event"]["detail"]
+        for one in await logged(house, "session.use")
+        if one["event"]["detail"].get("ended") == "moved"
+    ]
+    assert said["refusal"] == "session_locked"
+
+    assert (await confirm(planner)).status == 200
+    assert (await planner.ask("GET", f"{API}/cases")).status == 200
+    refused(await thief.ask("GET", f"{API}/cases"), 401, "unauthenticated")
+
+    await elsewhere(house)
+    refused(await planner.ask("GET", f"{API}/cases"), 401, "session_locked")
+    assert (await confirm(planner)).status == 200
+    assert (await listed(planner))[0]["address"] == "127.0.0.1"
+
+
+async def test_a_dentist_who_moves_goes_on_and_proves_themself_before_what_is_dangerous(
+    house: House,
+) -> None:
+    dentist = await signed_in(house)
+    await elsewhere(house)
+
+    assert (await dentist.ask("GET", f"{API}/cases")).status == 200
+    refused(await dentist.ask("DELETE", PATH), 403, "confirmation_required")
+    assert (await confirm(dentist)).status == 200
+    assert (await dentist.ask("DELETE", PATH)).status == 200
+
+
+async def test_a_house_may_let_its_staff_move(settings: Settings) -> None:
+    async with open_house(settings.model_copy(update={"lock_on_move": False})) as house:
+        planner = await signed_in(house, "planner")
+        await elsewhere(house)
+
+        assert (await planner.ask("GET", f"{API}/cases")).status == 200
+        refused(await planner.ask("DELETE", PATH), 403, "confirmation_required")
+
+
+async def test_the_owner_is_told_of_a_new_browser_and_not_of_the_first(house: House) -> None:
+    email, first = await employee(house), Browser(house, house.url)
+
+    async def told() -> int:
+        async with house.rooms.main.reading() as connection:
+            kind = notices.c.kind == "new_browser"
+            count = select(func.count()).select_from(notices).where(kind)
+            return int((await connection.execute(count)).scalar_one())
+
+    assert (await first.sign_in(email)).status == 200
+    assert await told() == 0
+    for _ in range(BROWSER_MAILED.free + 1):
+        assert (await Browser(house, house.url).sign_in(email)).status == 200
+    assert await told() == BROWSER_MAILED.free
 
 
 async def test_who_is_locked_can_still_sign_out(house: House) -> None:

@@ -143,7 +143,7 @@ async def test_who_leaves_every_group_is_out_and_who_changes_them_changes_role(
         answer = await visitor(house, canaille).sign_on("pat")
         assert answer.json()["account"]["role"] == "planner"
         changed = (await logged(house, "account.change"))[-1]
-        assert changed["event"]["detail"] == {"role": "planner"}
+        assert changed["event"]["detail"] == {"role": "planner", "revoked_tokens": 0}
         assert changed["user"]["id"] == "system:sign-on"
     async with opening(oidc_groups=STAFF[:1]) as house:
         refused(await visitor(house, canaille).sign_on("pat"), 401, "sign_on_refused")

@@ -16,7 +16,15 @@ from gateway.access import throttle
 from gateway.access.throttle import ACCOUNT, NETWORK, PAIR, Door, Throttle, delay, doors, network
 from gateway.errors import TooManyAttemptsError
 from storage.schema import notices, throttles
-from tests.gateway.ground import SQLITE, Browser, change, employee, logged, refused
+from tests.gateway.ground import (
+    RECOVERY_CODES,
+    SQLITE,
+    Browser,
+    change,
+    employee,
+    logged,
+    refused,
+)
 from tests.house import API, PASSWORD, Answer, House
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
@@ -250,6 +258,45 @@ async def test_codes_of_one_account_wait_whatever_ticket_they_come_with(house: H
     body = {"ticket": opened, "code": "123456"}
     answer = await house.stranger.ask("POST", f"{API}/session/factor", json=body)
     refused(answer, 429, "too_many_attempts")
+
+
+@SQLITE
+async def test_who_has_the_password_keeps_no_code_of_the_owners_browser_out(house: House) -> None:
+    email, owner = await employee(house), Browser(house, house.url)
+    (device,) = device_cookies(await owner.sign_in(email))
+    await owner.enrol(email)
+    account = (await owner.ask("GET", f"{API}/session")).json()["account"]["id"]
+    await used_up(house, Door(throttle.CODE, account))
+    body = {"email": email, "password": PASSWORD}
+    codes = RECOVERY_CODES[email]
+
+    for cookie, status in (("", 429), (device.partition(";")[0], 200)):
+        sent = {"Cookie": cookie} if cookie else {}
+        asked = await house.stranger.ask("POST", f"{API}/session", json=body, headers=sent)
+        right = {"ticket": asked.json()["ticket"], "code": codes[-1]}
+        path = f"{API}/session/factor"
+        answer = await house.stranger.ask("POST", path, json=right, headers=sent)
+        assert answer.status == status, answer.text
+
+
+@SQLITE
+async def test_a_known_browser_has_a_bounded_number_of_codes_as_well(house: House) -> None:
+    email, owner = await employee(house), Browser(house, house.url)
+    (device,) = device_cookies(await owner.sign_in(email))
+    await owner.enrol(email)
+    cookie = {"Cookie": device.partition(";")[0]}
+    body, path = {"email": email, "password": PASSWORD}, f"{API}/session/factor"
+    statuses = []
+    for _ in range(3):
+        asked = await house.stranger.ask("POST", f"{API}/session", json=body, headers=cookie)
+        wrong = {"ticket": asked.json()["ticket"], "code": "zzzzzz-zzzzzz-zzzzzz-zzzzzz"}
+        for _ in range(5):
+            answer = await house.stranger.ask("POST", path, json=wrong, headers=cookie)
+            statuses.append(answer.status)
+
+    free = throttle.CODE_ON_DEVICE.free + 1
+    assert statuses[:free] == [401] * free
+    assert 429 in statuses[free:]
 
 
 @SQLITE

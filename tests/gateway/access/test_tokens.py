@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gateway.access.policy import SESSION_ONLY, Action
-from gateway.access.scope import Limits, scope_of
+from gateway.access.limits import BY_NAME, SESSION_ONLY
+from gateway.access.policy import Action
+from gateway.access.scope import Limits, Scope, scope_of
 from gateway.errors import InvalidInputError
 from gateway.ids import hash_secret, now
 from storage.schema import tokens
@@ -59,7 +60,7 @@ async def test_a_token_reaches_the_cases_that_it_names_and_no_other(house: House
 
 async def test_a_token_of_one_case_erases_no_other_by_a_list(house: House) -> None:
     ours, other = await house.dentist.new_case(), await house.dentist.new_case()
-    program = await with_token(await signed_in(house), cases=[ours])
+    program = await with_token(await signed_in(house), cases=[ours], actions=["case.erase"])
     body = {"cases": [ours, other], "reason": "asked for", "confirm": 2}
 
     refused(await program.ask("POST", f"{API}/erasures", json=body), 403, "out_of_scope")
@@ -215,6 +216,39 @@ def test_an_ipv4_address_on_a_dual_stack_socket_is_the_same_address() -> None:
 
     assert scope.admits("::ffff:192.0.2.9")
     assert not scope.admits("::ffff:198.51.100.9")
+
+
+@pytest.mark.parametrize("action", sorted(BY_NAME))
+def test_what_cannot_be_undone_a_token_does_by_name_alone(action: Action) -> None:
+    for limits in (Limits(), Limits(cases=[UNKNOWN]), Limits(networks=["192.0.2.0/24"])):
+        assert not scope_of(limits).allows(action, UNKNOWN)
+    assert scope_of(Limits(actions=[action])).allows(action, UNKNOWN)
+    assert Scope(as_person=True).allows(action, UNKNOWN)
+
+
+@SQLITE
+async def test_a_token_that_a_person_made_for_a_program_breaks_no_glass(house: House) -> None:
+    planner = await signed_in(house, "planner")
+    program = await with_token(planner)
+    named = await with_token(planner, actions=["emergency.declare", "case.view"])
+    case_id = await house.dentist.new_case()
+    await change(house, "UPDATE cases SET state = 'submitted' WHERE id = :id", id=case_id)
+    path, body = f"{API}/cases/{case_id}/emergency", {"reason": "urgent", "minutes": 5}
+
+    refused(await program.ask("POST", path, json=body), 403, "out_of_scope")
+    assert (await house.planner.ask("POST", path, json=body)).status == 201
+    assert (await named.ask("POST", path, json=body)).status == 201
+
+
+@SQLITE
+async def test_an_operators_token_with_a_limit_is_a_programs(house: House) -> None:
+    made = house.rooms.accounts.create_token
+    secret = await made(email=house.dentist.email, limits=Limits(networks=["127.0.0.0/8"]))
+    program = Person(house.session, house.url, planted("a token", secret))
+    body = {"cases": [await house.dentist.new_case()], "reason": "asked for", "confirm": 1}
+
+    refused(await program.ask("POST", f"{API}/erasures", json=body), 403, "out_of_scope")
+    assert (await house.dentist.ask("POST", f"{API}/erasures", json=body)).status == 202
 
 
 @pytest.mark.parametrize("action", sorted(SESSION_ONLY))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.app import Rooms
+from gateway.rooms import Rooms
 from storage import files
 from storage.blobs import Area
 from storage.database import Database

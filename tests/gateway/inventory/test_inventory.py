@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import Rooms
 from gateway.inventory.tally import MOST, Fault, Tally
+from gateway.rooms import Rooms
 from storage.blobs import Area
 from tests.gateway.ground import SQLITE, logged
 from tests.gateway.inventory.conftest import Kept, change
@@ -34,6 +34,7 @@ async def test_a_healthy_house_is_explained_whole(kept: Kept) -> None:
     assert {name: tally.seen for name, tally in found.items() if name != "access log"} == {
         "practices": 1,
         "accounts with codes": 1,
+        "incidents": 0,
         "cases": 3,
         "wrapped keys": 6,
         "blobs in vault": 1,

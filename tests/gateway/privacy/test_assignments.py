@@ -198,3 +198,44 @@ async def test_a_case_is_handed_to_one_colleague_by_one_planner_once(house: Hous
 
     assert sorted(answer.status for answer in answers) == [201, 404]
     assert [await sees(person, case_id) for person in (first, second)].count(True) == 1
+
+
+@SQLITE
+async def test_a_coordinator_sees_who_could_plan_and_how_much_each_has_to_do(house: House) -> None:
+    first, _ = await house.planned_case()
+    second, _ = await house.submitted_case()
+    idle, gone = await house.add_person("planner"), await house.add_person("planner")
+    await assign(house, second, house.planner)
+    await assign(house, second, gone)
+    await change(house, "UPDATE accounts SET disabled_at = created_at WHERE id = :id", id=gone.id)
+
+    seen = {each["email"]: each["planned"] for each in await planners(house)}
+    assert seen == {house.planner.email: 2, idle.email: 0}
+
+    await house.planner.upload(first, PLAN, "plan", "plan.pdf")
+    await house.planner.post(f"{API}/cases/{first}/completion")
+    assert {each["planned"] for each in await planners(house)} == {0, 1}
+
+
+async def planners(house: House) -> Any:
+    return (await house.coordinator.get(f"{API}/planners"))["planners"]
+
+
+@SQLITE
+async def test_a_list_of_cases_says_who_plans_each_now(house: House) -> None:
+    waiting, _ = await house.submitted_case()
+    planned, _ = await house.planned_case()
+    over, _ = await house.planned_case()
+    await change(
+        house,
+        "UPDATE assignments SET ends_at = starts_at + 1 WHERE case_id = :id",
+        id=over,
+    )
+
+    for person, shown in (
+        (house.coordinator, {waiting, planned, over}),
+        (house.planner, {planned}),
+    ):
+        listed = (await person.get(f"{API}/cases"))["cases"]
+        planning = {case["id"]: [a["email"] for a in case["assignments"]] for case in listed}
+        assert planning == {id_: [house.planner.email] * (id_ == planned) for id_ in shown}

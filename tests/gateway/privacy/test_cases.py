@@ -90,10 +90,18 @@ async def test_the_coordinator_sees_that_there_is_a_case_and_opens_nothing(house
 
 
 @SQLITE
-async def test_a_list_opens_no_case_at_all(house: House) -> None:
+async def test_a_practice_s_list_names_its_patients_and_nobody_else_s_opens_a_case(
+    house: House,
+) -> None:
     case_id = await case_with_notes(house)
+    for given in (PATIENT["number"], None):
+        body = {"patient_number": given} if given else None
+        path = f"{API}/cases/search" if given else f"{API}/cases"
+        answer = await house.dentist.ask("POST" if given else "GET", path, json=body)
+        (case,) = answer.json()["cases"]
+        assert (case["id"], case["patient"], case["notes"]) == (case_id, PATIENT, None)
     before = house.rooms.unwraps.copy()
-    for person in (house.dentist, house.planner, house.coordinator):
+    for person in (house.planner, house.coordinator):
         listed = (await person.get(f"{API}/cases"))["cases"]
         assert [case["id"] for case in listed] == [case_id]
         assert (listed[0]["patient"], listed[0]["notes"]) == (None, None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gateway.watch.engine import Engine
 from gateway.watch.seen import Severity
+from gateway.watch.thresholds import Thresholds
 from tests.gateway.watch.scene import MONDAY, Scene
 
 DENTIST, COLLEAGUE, MANAGER, PLANNER = "dentist:1", "dentist:2", "practice_manager:1", "planner:1"
@@ -24,36 +26,85 @@ def practice(days: int = 40) -> Scene:
     return scene
 
 
+def look_up(scene: Scene, who: str, case: str) -> None:
+    """Search for a patient by name, and read the case that was found."""
+    cause = scene.event(who, "case.search", detail={"fields": ["name"]})
+    detail = {"cases": [case]}
+    scene.event(who, "case.search", stage="outcome", cause=cause.id, detail=detail)
+    scene.read(who, case)
+    scene.later(minutes=15)
+
+
 def test_reading_cases_of_a_colleague_that_nobody_works_on_is_a_warning() -> None:
     scene = practice()
     scene.read(COLLEAGUE, f"{COLLEAGUE}/39")  # is there today
-    for day in range(3):
+    for day in range(4):
+        assert not scene.said
         scene.read(DENTIST, f"{COLLEAGUE}/{day}")
 
     assert scene.severity("no_relation") is Severity.WARNING
 
 
-def test_holiday_cover_is_no_curiosity() -> None:
+def test_the_same_case_again_is_no_second_one() -> None:
+    scene = practice()
+    scene.read(COLLEAGUE, f"{COLLEAGUE}/39")
+    for _ in range(9):
+        scene.read(DENTIST, f"{COLLEAGUE}/0")
+
+    assert not scene.said
+
+
+def test_some_holiday_cover_is_no_curiosity_and_twice_as_much_as_it_may_be_is() -> None:
     scene = practice()
     scene.later(days=3)  # the colleague is away
-    for day in range(12):
+    for day in range(8):
+        assert not scene.said
         scene.read(DENTIST, f"{COLLEAGUE}/{day}")
         scene.later(minutes=10)
 
+    assert scene.severity("no_relation") is Severity.WARNING
+
+
+def test_a_newcomer_takes_over_cases_without_a_word() -> None:
+    scene = practice()
+    for day in range(7):
+        scene.read("dentist:new", f"{COLLEAGUE}/{day}")
+
     assert not scene.said
 
 
-def test_a_case_that_was_looked_up_is_read_for_that() -> None:
+def test_looking_up_some_cases_is_work_and_many_are_not_of_who_never_does() -> None:
     scene = practice()
     scene.read(COLLEAGUE, f"{COLLEAGUE}/39")
     for day in range(8):
-        found = {"cases": [f"{COLLEAGUE}/{day}"]}
-        cause = scene.event(DENTIST, "case.search", detail={"fields": ["name"]})
-        scene.event(DENTIST, "case.search", stage="outcome", cause=cause.id, detail=found)
-        scene.read(DENTIST, f"{COLLEAGUE}/{day}")
-        scene.later(minutes=15)
+        assert not scene.said
+        look_up(scene, DENTIST, f"{COLLEAGUE}/{day}")
+
+    assert scene.severity("no_relation") is Severity.WARNING
+
+
+def test_whoever_looks_patients_up_most_days_may_look_up_many() -> None:
+    scene, desk = practice(), "dentist:desk"
+
+    def answer(calls: int, first: int) -> None:
+        scene.read(COLLEAGUE, f"{COLLEAGUE}/39")
+        for number in range(calls):
+            look_up(scene, desk, f"{COLLEAGUE}/{(first + number) % 35}")
+
+    scene.live(35, lambda day: answer(3, 3 * day))
+    answer(20, 0)
 
     assert not scene.said
+
+
+def test_one_who_comes_to_the_same_case_day_after_day_is_a_warning() -> None:
+    scene = practice()
+    for _ in range(3):
+        assert "drawn_to_case" not in scene.rules()
+        look_up(scene, DENTIST, f"{COLLEAGUE}/7")
+        scene.later(days=1)
+
+    assert "drawn_to_case" in scene.rules()
 
 
 def test_a_case_that_draws_people_who_have_nothing_to_do_with_it_is_a_warning() -> None:
@@ -132,6 +183,7 @@ def test_a_few_cases_a_day_for_weeks_are_seen() -> None:
 def test_a_night_shift_is_its_own_habit_and_nobody_elses() -> None:
     night, day = Scene(at=MONDAY.replace(hour=1)), Scene()
     for scene, until in ((night, timedelta()), (day, timedelta(hours=16))):
+        scene.make(DENTIST, "case-0")
         for _ in range(12):
             scene.read(DENTIST, "case-0")
             scene.later(days=1)
@@ -231,8 +283,18 @@ def test_a_review_that_was_refused_after_all_is_none() -> None:
 
 def test_a_canary_that_somebody_opens_is_high_and_its_officer_may() -> None:
     scene = Scene()
-    scene.act("privacy_officer:1", "canary.mark", "case-1")
+    scene.act("privacy_officer:1", "canary.make", controller_id=None, detail={"case": "case-1"})
     scene.read("privacy_officer:1", "case-1")
+    assert not scene.said
+    scene.read(DENTIST, "case-1")
+
+    assert scene.severity("canary") is Severity.HIGH
+
+
+def test_a_canary_of_years_ago_is_one_and_one_that_was_ended_is_none() -> None:
+    scene = Scene(engine=Engine(Thresholds(), canaries={"case-1", "case-2"}))
+    scene.act("privacy_officer:1", "canary.end", controller_id=None, detail={"case": "case-2"})
+    scene.read(DENTIST, "case-2")
     assert not scene.said
     scene.read(DENTIST, "case-1")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -17,66 +15,20 @@ from gateway.watch.seen import Seen
 from gateway.watch.thresholds import Thresholds
 from gateway.watch.watching import BATCH, LIFETIME, PAUSE, Watching
 from storage import alerts
-from storage.accesslog.event import AccessEvent
-from storage.accesslog.feed import events_from
-from storage.alerts import Alert
-from storage.database import Database
 from storage.errors import LeaseLostError
 from storage.schema import events
 from storage.schema import leases as lease_rows
-from tests.storage.accesslog.log_ground import START, Ground, event
+from tests.gateway.watch.numbered import (
+    Numbered,
+    alarm,
+    following,
+    found,
+    logged,
+    undisturbed,
+    watch,
+)
+from tests.storage.accesslog.log_ground import START, event
 from tests.storage.accesslog.tampering import flip_record, set_event, truncate, value
-
-
-class Numbered(Ground):
-    """One log that one sequencer numbers."""
-
-    def __init__(self, database: Database, directory: Path) -> None:
-        super().__init__(database, directory)
-        self.numbering = self.sequencer()
-
-
-@pytest.fixture
-def ground(database: Database, data_directory: Path) -> Numbered:
-    return Numbered(database, data_directory)
-
-
-def alarm(number: int) -> AccessEvent:
-    """An event that is an alert by itself; each is of another case, so nothing folds."""
-    code, case_id = "integrity.alarm", f"case-{number}"
-    return event(number, code=code, action="E", stage="refused", case_id=case_id)
-
-
-def watch(ground: Numbered, node_id: str = "node-1") -> Watching:
-    return Watching(ground.database, Thresholds(), node_id, lambda: ground.time)
-
-
-async def logged(ground: Numbered, written: Sequence[AccessEvent]) -> None:
-    await ground.write(written)
-    await ground.numbering.step()
-
-
-async def found(ground: Numbered) -> Sequence[Alert]:
-    async with ground.database.reading() as connection:
-        return await alerts.list_alerts(
-            connection, state=None, least_severity=1, before=None, limit=10_000
-        )
-
-
-async def following(ground: Numbered) -> int | None:
-    async with ground.database.reading() as connection:
-        return await alerts.position(connection)
-
-
-async def undisturbed(ground: Ground) -> Sequence[tuple[str, str, int]]:
-    """What the rules say of the whole log in one go."""
-    async with ground.database.reading() as connection:
-        logged = await events_from(connection, 0, 10_000)
-    engine, said = Engine(Thresholds()), {}
-    for each in logged:
-        for alert in engine.feed(Seen.from_record(each.index or 0, each.number, each.record)):
-            said[alert.rule, alert.key] = alert.count
-    return [(*name, count) for name, count in said.items()]
 
 
 async def test_what_a_rule_says_becomes_an_alert_with_its_place(ground: Numbered) -> None:
@@ -172,8 +124,8 @@ async def test_alerts_and_position_are_written_together_or_not_at_all(
     await logged(ground, [alarm(1), alarm(2)])
     watching = watch(ground)
 
-    async def fail(tx: object, place: int) -> None:
-        raise OSError(f"no room for {place} in {tx}")
+    async def fail(tx: object, place: int, of: str) -> None:
+        raise OSError(f"no room for {place} of {of} in {tx}")
 
     with monkeypatch.context() as patch:
         patch.setattr(alerts, "move", fail)

@@ -10,7 +10,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from gateway.web.assets import FOLDER, Assets
+from gateway.web.assets import FOLDER, MODULES, Assets
 from gateway.web.catalogue import CatalogueError, parse
 from gateway.web.pages import LANGUAGES, LOCALE, PAGES, TEMPLATES, pages, render
 
@@ -68,13 +68,16 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(page: object) -> None:
         assert f'<html lang="{language}">' in shown
 
 
-@pytest.mark.parametrize("module", sorted(FOLDER.glob("*.js")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "module", sorted([*FOLDER.glob("*.js"), *MODULES.rglob("*.js")]), ids=lambda path: path.name
+)
 def test_modules_find_their_words_and_their_neighbours(module: Path) -> None:
     source = module.read_text("utf-8")
     pages = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
 
-    for neighbour in re.findall(r'from "([^"]+)"', source):
-        assert (FOLDER / neighbour).exists(), neighbour
+    for neighbour in re.findall(r'from "(\.[^"]+)"', source):
+        places = [module.parent / neighbour, MODULES / neighbour]  # built, it stands beside them
+        assert any(place.exists() for place in places), neighbour
     for name in re.findall(r'\bword\("([\w-]+)"', source):
         assert f'data-word="{name}"' in pages, name
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|localStorage", source)
