@@ -12,7 +12,7 @@ NODE   := node_modules/.package-lock.json
 PAGES  := gateway/web/built/licences.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log bench-passwords bench-watch rehearse tour format lock clean
+.PHONY: help install develop demo test check crash fuzz schemathesis mutants bench-inspect bench-keys bench-log bench-pages bench-passwords bench-watch rehearse tour format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +89,13 @@ bench-passwords: develop ## what checking a password costs
 bench-watch: develop ## the watch over simulated practices and attacks: recall, noise, rate (six minutes of CPU)
 	$(BIN)/python -m bench.watch
 
+bench/pages/node_modules/.package-lock.json: bench/pages/package.json bench/pages/package-lock.json
+	npm ci --prefix bench/pages --loglevel=error
+	touch $@
+
+bench-pages: develop bench/pages/node_modules/.package-lock.json ## scans in the viewer against online-3d-viewer
+	$(BIN)/python -m bench.pages
+
 rehearse: develop ## the steps of the container image without an engine, behind Caddy with TLS
 	docker/rehearse
 
@@ -109,4 +116,4 @@ lock: ## renew the lock files (needs uv); no index address is written into them
 	$(UV_COMPILE) --group bench -o requirements-bench.lock
 
 clean: ## remove the virtual environment and caches; data directories stay
-	rm -rf $(VENV) $(PEERS) node_modules gateway/web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(PEERS) node_modules bench/pages/node_modules gateway/web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -281,7 +281,7 @@ POLICY: Mapping[Action, Rule] = {
     Action.INCIDENT_REGISTER: Rule("R", frozenset({_OFFICER})),
     Action.BREACH_COMPOSE: Rule("C", frozenset({_OFFICER})),
     Action.BREACH_SEND: Rule("E", frozenset({_OFFICER})),
-    Action.BREACH_LIST: Rule("R", _PRACTICE | {_OFFICER}),
+    Action.BREACH_LIST: Rule("R", _PRACTICE),
     Action.BREACH_VIEW: Rule("R", _PRACTICE | {_OFFICER}),
     Action.BREACH_ACKNOWLEDGE: Rule("U", _PRACTICE),
     Action.EVIDENCE_ADD: Rule("C", frozenset({_OFFICER})),

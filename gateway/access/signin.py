@@ -181,9 +181,10 @@ class SignIn:
         actor = replace(as_account(visitor, become), session=hash_secret(secret))
         grant = await self._access.authorise(actor, Action.SESSION_OPEN)
         changes = await permitted_changes(self._access, visitor, account, arrival)
+        begun = _begun(account.id, secret, proofs, place)
         session = replace(
-            _begun(account.id, secret, proofs, place),
-            expires_at=now() + self._lifetime,
+            begun,
+            expires_at=begun.created_at + self._lifetime,
             provider_session=arrival.session,
         )
         async with self._refusing(visitor, account), self._main.transaction() as tx:

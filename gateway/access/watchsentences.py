@@ -80,8 +80,8 @@ breach_notice.send
   Send a notice of a breach to its practice.
   Een bericht over een inbreuk aan zijn praktijk sturen.
 breach_notice.list
-  List notices of breaches.
-  Berichten over inbreuken opsommen.
+  List the notices of breaches that one's practice was sent.
+  De berichten over inbreuken opsommen die de eigen praktijk kreeg.
 breach_notice.view
   Read a notice of a breach.
   Een bericht over een inbreuk lezen.

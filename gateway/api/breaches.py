@@ -118,7 +118,7 @@ async def compose(request: web.Request, body: NewNotices) -> NoticeList:
 @operations.add(
     "GET",
     "/incidents/{incident_id}/notices",
-    action=Action.BREACH_LIST,
+    action=Action.INCIDENT_VIEW,
     answer=NoticeList,
     errors=(NotFoundError, ForbiddenError),
 )
@@ -136,7 +136,7 @@ async def of_incident(request: web.Request) -> NoticeList:
     action=Action.BREACH_LIST,
     query=NoticeQuery,
     answer=NoticeList,
-    errors=(NotFoundError, ForbiddenError),
+    errors=(ForbiddenError,),
 )
 async def of_practice(request: web.Request, query: NoticeQuery) -> NoticeList:
     """List the notices that one's own practice was sent."""

@@ -188,7 +188,8 @@ async def _sent(request: web.Request, media_type: str) -> object:
     except TimeoutError:
         raise RequestTimeoutError from None
     try:
-        return json.loads(raw) if media_type == JSON else dict(parse_qsl(raw.decode()))
+        text = raw.decode()  # UTF-8 and nothing else (RFC 8259 section 8.1): json would guess
+        return json.loads(text) if media_type == JSON else dict(parse_qsl(text))
     except (ValueError, RecursionError):
         raise InvalidInputError(field="body", reason=f"it is not {media_type}") from None
 

@@ -23,6 +23,7 @@ from gateway.cli import (
     incident,
     keys,
     log,
+    notice,
     operator,
     ready,
     upload,
@@ -49,6 +50,7 @@ confidentiality.register(app)
 app.add_typer(case.app)
 app.add_typer(emergency.app)
 app.add_typer(delivery.app)
+app.add_typer(notice.app)
 upload.register(app)
 download.register(app)
 erase.register(app)

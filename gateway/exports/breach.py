@@ -25,9 +25,7 @@ _KINDS = {
     "state": Said("that the case exists, and its state", "dat de casus er is, en de stand ervan"),
     "log": Said("who did what with the case", "wie wat met de casus deed"),
     "age": Said("age group", "leeftijdsgroep"),
-    "identity": Said(
-        "the patient's name, birth date, number", "naam, geboortedatum en nummer"
-    ),
+    "identity": Said("the patient's name, birth date, number", "naam, geboortedatum en nummer"),
     "match": Said("that a person is the patient", "dat iemand de patiënt is"),
     "notes": Said("notes on the treatment (health data)", "behandelnotities (gezondheidsgegevens)"),
     "details": Said("names and checks of files", "namen en controles van bestanden"),
@@ -47,9 +45,7 @@ _HEADINGS = {
     "contact": Said("(b) Where to ask", "(b) Waar u meer te weten komt"),
     "consequences": Said("(c) Likely consequences", "(c) Waarschijnlijke gevolgen"),
     "measures": Said("(d) What was and will be done", "(d) Wat er is en wordt gedaan"),
-    "changed": Said(
-        "What changed since the last notice", "Wat anders is dan in de vorige melding"
-    ),
+    "changed": Said("What changed since the last notice", "Wat anders is dan in de vorige melding"),
     "term": Said("Your own term", "Uw eigen termijn"),
 }
 _UNKNOWN = Said("Not known yet; it follows.", "Nog niet bekend; het volgt.")
@@ -84,9 +80,7 @@ _INCOMPLETE = Said(
     "A part of the access log cannot be read, so it may be more.",
     "Een deel van het toegangslogboek is niet te lezen, dus het kan meer zijn.",
 )
-_READ = Said(
-    "Counted from the access log at {at} UTC.", "Geteld uit het toegangslog om {at} UTC."
-)
+_READ = Said("Counted from the access log at {at} UTC.", "Geteld uit het toegangslog om {at} UTC.")
 _HEAD = Said(
     "To: {to}. Incident {incident}, notice {version} ({phase}), written {at} UTC."
     " We became aware at {aware} UTC.",

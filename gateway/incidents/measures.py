@@ -92,14 +92,10 @@ class Measures:
                 raise NotFoundError
             chosen = sorted(set(subjects)) or await self._of_scope(incident_id, remedy)
             await self._check(remedy, chosen)
+            subjects_text, at = json.dumps(chosen), now()
             measure = Measure(
-                id=new_id(),
-                incident_id=incident_id,
-                kind=remedy.value,
-                subjects=json.dumps(chosen),
-                state=incidents.INTENDED,
-                by=actor.id,
-                at=now(),
+                *(new_id(), incident_id, remedy.value, subjects_text),
+                *(incidents.INTENDED, actor.id, at),
             )
             await incidents.add_measure(tx, measure)
             await add_line(tx, opened, Line.MEASURE, by=actor.id, ref=measure.id)

@@ -104,9 +104,7 @@ class BreachNotices:
 
     async def of_incident(self, actor: Actor, incident_id: str) -> Sequence[NoticeSight]:
         """All versions of an incident's notices, by practice. Raises NotFoundError."""
-        grant = await self._authorise(actor, Action.BREACH_LIST, "incident", incident_id)
-        if actor.controller_id is not None:
-            await self._refuse(actor, Action.BREACH_LIST, incident_id)
+        grant = await self._authorise(actor, Action.INCIDENT_VIEW, "incident", incident_id)
         async with self._main.reading() as connection:
             if await incidents.get(connection, incident_id) is None:
                 raise NotFoundError
@@ -120,8 +118,6 @@ class BreachNotices:
     ) -> Sequence[NoticeSight]:
         """What one's own practice was sent, the newest first."""
         grant = await self._access.authorise(actor, Action.BREACH_LIST)
-        if actor.controller_id is None:
-            await self._refuse(actor, Action.BREACH_LIST, "all")
         async with self._main.reading() as connection:
             own = str(actor.controller_id)
             found = await breaches.sent_to(connection, own, before=before, limit=limit)

@@ -18,7 +18,17 @@ from gateway.ids import now
 from gateway.intake.uploads import Uploads
 from gateway.settings import Settings
 from keys.context import Purpose
-from storage import accounts, cases, files, incidents, inventory, keystore, links, signins, throttles
+from storage import (
+    accounts,
+    cases,
+    files,
+    incidents,
+    inventory,
+    keystore,
+    links,
+    signins,
+    throttles,
+)
 from storage.blobs import Area, BlobStore
 from storage.database import Database
 from storage.durable import sweep_unfinished

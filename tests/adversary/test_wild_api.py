@@ -31,6 +31,10 @@ STARS = {
     "alert_id": "/alerts/*",
     "request_id": "/erasures/*",
     "delivery_id": "/deliveries/*",
+    "incident_id": "/incidents/*",
+    "canary_id": "/canaries/*",
+    "notice_id": "/breach-notices/*",
+    "week": "/reviews/*",
 }
 WHOLE = int(os.environ.get("KLUIS_WILD", "0"))
 AT_LEAST = 20_000

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from gateway.web.pages import LANGUAGES, PAGES
 from tests.browser.conftest import Reader
+from tests.browser.hands import Hand
 from tests.gateway.ground import SQLITE, employee
 from tests.house import PASSWORD, House
 
 pytestmark = SQLITE
 
-WIDTHS = (360, 1440)
-LOCALES = {"en": "en-GB", "nl": "nl-NL"}
+WIDTHS = (360, 1440)  # the narrow one is dark
 PATHS = sorted(page.path for page in PAGES if page.path != "/")  # that one leads elsewhere
 WAYS = [(language, width) for language in LANGUAGES for width in WIDTHS]
-COLOURS = dict(zip(WIDTHS, ("dark", "light"), strict=True))
 OPEN = {"/sign-in", "/sign-on", "/welcome", "/forgotten", "/reset"}
 OF_PRACTICE = "practice_manager"
 OF_STAFF = {"/work": "planner", "/planning": "coordinator"}
@@ -41,28 +39,21 @@ LOST = """() => {
 async def test_every_page_is_whole_in_each_language_width_and_colour(
     house: House, chromium: Browser, language: str, width: int
 ) -> None:
-    choices: dict[str, Any] = {
-        "locale": LOCALES[language],
-        "viewport": {"width": width, "height": 800},
-        "color_scheme": COLOURS[width],
-    }
     case_id, _ = await house.planned_case()
-    stranger = await Reader.come(chromium, house.url, **choices)
+    stranger = await Hand.come(chromium, house.url, language=language, width=width)
     for path in sorted(OPEN):
-        await is_whole(stranger, path, language)
+        await is_whole(stranger.reader, path, language)
     for role in (OF_PRACTICE, *sorted(set(OF_STAFF.values()))):
-        reader = await Reader.come(chromium, house.url, **choices)
-        await reader.go("/sign-in")
-        await reader.page.locator("#signin-email").fill(await employee(house, role))
-        await reader.page.locator("#signin-password").fill(PASSWORD)
-        await reader.page.keyboard.press("Enter")
-        await expect(reader.page.locator("#sign-out")).to_be_visible()
+        hand = await Hand.come(chromium, house.url, language=language, width=width)
+        await hand.sign_in(await employee(house, role))
+        if role != OF_PRACTICE:
+            await hand.enrol()
         for path in sorted(
             path for path in set(PATHS) - OPEN if OF_STAFF.get(path, OF_PRACTICE) == role
         ):
-            await is_whole(reader, path.replace("{case_id}", case_id), language)
-        await reader.context.close()
-    await stranger.context.close()
+            await is_whole(hand.reader, path.replace("{case_id}", case_id), language)
+        await hand.reader.context.close()
+    await stranger.reader.context.close()
 
 
 async def is_whole(reader: Reader, path: str, language: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -35,7 +36,7 @@ async def test_who_looked_is_seen_and_reported_and_the_case_erased_with_its_proo
     await hand.reader.check()
     await picture(hand.page, "looked", "The practice sees who looked at its case")
     await hand.press(line.get_by_role("button"))
-    await expect(hand.page.locator("#misuse-words")).to_have_value(hand.said(house.planner.email))
+    await expect(hand.page.locator("#misuse-words")).to_have_value(re.compile(house.planner.email))
     await hand.press(hand.button("Report it", "#misuse"))
     await hand.hears("Thank you. The report is received; the privacy officer looks into it.")
 

@@ -10,8 +10,8 @@ from gateway.incidents.words import Remedy
 from gateway.settings import Settings
 from storage import incidents
 from storage.incidents import Measure
-from tests.gateway.ground import SQLITE
-from tests.house import API, WAIT_SECONDS, Person, ServerProcess, open_house
+from tests.gateway.ground import PATIENCE_SECONDS, SQLITE
+from tests.house import API, Person, ServerProcess, open_house
 
 
 @SQLITE
@@ -38,7 +38,7 @@ async def test_what_was_decided_before_a_kill_is_done_by_the_next_start(
         server = await ServerProcess.start(settings)
         try:
             there = Person(session, server.url, officer.token)
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     seen = await there.get(f"{API}/incidents/{opened['id']}")
                     if seen["measures"][0]["state"] == "done":

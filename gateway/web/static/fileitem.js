@@ -77,7 +77,6 @@ export class FileItem {
   }
 
   async begin(caseId) {
-    this.to("sending");
     const about = { filename: this.name, kind: this.kind, ...(this.slot && { slot: this.slot }) };
     const pairs = Object.entries(about).map(([key, value]) => `${key} ${base64(value)}`);
     const headers = { ...TUS, "Upload-Length": String(this.length), "Upload-Metadata": pairs.join(",") };

@@ -20,7 +20,7 @@ export class Intake {
   constructor({ treatment, accepted = () => {}, point = () => {}, handedIn }) {
     this.section = document.getElementById("intake");
     this.last = document.getElementById("hand-in");
-    Object.assign(this, { caseId: null, items: [], accepted, point });
+    Object.assign(this, { caseId: null, items: [], rests: false, accepted, point });
     this.whole = new Whole(this.section, this);
     this.treatment = treatment;
     dropping(this.section.querySelector("[data-drop]"), (files) => this.take(files));
@@ -95,6 +95,9 @@ export class Intake {
 
   /** Send what waits for its turn, scans first: they say soonest whether the patient may go. */
   pump() {
+    if (this.rests) {
+      return;
+    }
     const active = this.items.filter(({ working }) => working).length;
     const waiting = this.items.filter(({ state, working }) => state === "queued" && !working);
     waiting.sort((one, other) => (one.kind === other.kind ? 0 : one.kind === "scan" ? -1 : 1));

@@ -5,6 +5,7 @@ import { Photos } from "./photos.js";
 import { Viewer } from "./viewer.js";
 import { word } from "./words.js";
 
+const SHOWN = new Set(["scan", "photo"]); // a plan may be a document
 const JAWS = new Set(["upper", "lower"]);
 let viewer = null;
 let photos = null;
@@ -16,7 +17,7 @@ export function scans(section, { case: found }) {
     photos = new Photos(document.getElementById("photos"));
     addEventListener("pagehide", dispose);
   }
-  const accepted = found.files.filter((file) => file.state === "accepted" && file.report);
+  const accepted = found.files.filter((file) => file.state === "accepted" && SHOWN.has(file.report?.kind));
   for (const file of accepted) {
     list(file, `/cases/${found.id}/files/${file.id}/content`);
   }
@@ -35,7 +36,7 @@ export async function pointAt(id, number) {
 }
 
 function list(file, path) {
-  const shown = { id: file.id, name: word(`slot-${file.slot ?? "none"}`), report: file.report };
+  const shown = { id: file.id, name: file.kind === "plan" ? word("kind-plan") : word(`slot-${file.slot ?? "none"}`), report: file.report };
   const before = viewer.scans.get(file.id) ?? photos.photos.get(file.id);
   if (before && before.name !== shown.name) {
     viewer.remove(file.id);

@@ -17,10 +17,11 @@ export class Whole {
     this.heard = section.querySelector("[data-heard]");
     this.button = section.querySelector("[data-pause-all]");
     presses(this.button, section, () => {
-      const isSending = this.intake.items.some(({ state }) => state === "sending");
+      this.intake.rests = this.intake.items.some(({ state }) => state === "sending");
       for (const item of this.intake.items) {
-        isSending ? item.pause() : item.goOn();
+        this.intake.rests ? item.pause() : item.goOn();
       }
+      this.intake.pump();
     });
   }
 
@@ -44,16 +45,21 @@ export class Whole {
     this.element.querySelector("progress").value = now.percent;
     this.element.querySelector("p").textContent = this.said(mine, now, sent, total, isOver);
     this.button.hidden = isOver;
-    const isSending = mine.some(({ state }) => state === "sending");
+    const isSending = mine.some(({ state }) => this.goes(state));
     this.button.textContent = word(isSending || isOver ? "pause" : "go-on");
     this.quarters(now.percent, isOver);
+  }
+
+  /** Whether a file in this state goes on without a word of the reader. */
+  goes(state) {
+    return state === "sending" || (state === "queued" && !this.intake.rests);
   }
 
   said(mine, now, sent, total, isOver) {
     if (isOver) {
       return word("whole-done", now);
     }
-    if (!mine.some(({ state }) => state === "sending")) {
+    if (!mine.some(({ state }) => this.goes(state))) {
       return word("whole-paused", now);
     }
     const [first] = this.seen;

@@ -61,8 +61,8 @@ POST {API}/cases/-/misuse-reports                       401 401 401 201 404 403 
 GET {API}/alerts                                        401 401 401 403 403 403 403 403 403 200 403
 GET {API}/alerts/*                                      401 401 401 403 403 403 403 403 403 200 403
 POST {API}/incidents/*/notices                          401 401 401 403 403 403 403 403 403 409 403
-GET {API}/incidents/*/notices                           401 401 401 404 404 403 403 403 403 200 403
-GET {API}/breach-notices                                401 401 401 200 200 403 403 403 403 404 403
+GET {API}/incidents/*/notices                           401 401 401 403 403 403 403 403 403 200 403
+GET {API}/breach-notices                                401 401 401 200 200 403 403 403 403 403 403
 GET {API}/breach-notices/*                              401 401 401 200 404 403 403 403 403 200 403
 GET {API}/breach-notices/*/document                     401 401 401 200 404 403 403 403 403 200 403
 POST {API}/breach-notices/*/sending                     401 401 401 403 403 403 403 403 403 409 403

@@ -81,3 +81,41 @@ def test_open_alerts_are_listed_with_what_they_are_about(
     assert ran.answer == [ALERT]
     assert "a-case" in shown.out
     assert asked == ["open", "any"]
+
+
+def test_a_week_is_shown_as_its_page_and_judged_and_a_case_made_a_canary(
+    kluis: Kluis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    week, sent = {"week": "2026-W47", "state": "open", "reviewed": 1, "items": 2, "due": "soon"}, []
+
+    async def listed(_: web.Request) -> web.Response:
+        return web.json_response({"weeks": [week]})
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="Looked at: 1 of 2.\n")
+
+    async def take(request: web.Request) -> web.Response:
+        sent.append(await request.json())
+        return web.json_response(week, status=201)
+
+    app, case_id = web.Application(), new_id()
+    app.router.add_get("/api/v1/reviews", listed)
+    app.router.add_get("/api/v1/reviews/2026-W47/report", page)
+    app.router.add_post("/api/v1/reviews/2026-W47/verdicts", take)
+    app.router.add_post("/api/v1/canaries", take)
+    monkeypatch.setenv("KLUIS_TOKEN", "token-of-an-officer")
+    judge = ["judge", "2026-W47", "event:7", "--verdict", "explained", "--words", "on call"]
+    with listening(app) as address:
+        weeks = kluis("watch", "review", "--server", address)
+        shown = kluis("watch", "review", "2026-W47", "--server", address)
+        judged = kluis("watch", *judge, "--server", address)
+        made = kluis("watch", "canary", case_id, "--consent", "by phone", "--server", address)
+
+    assert "2026-W47" in weeks.out
+    assert "Looked at: 1 of 2." in shown.out
+    assert "1 of 2" in judged.out
+    assert case_id in made.out
+    assert sent == [
+        {"item": "event:7", "verdict": "explained", "words": "on call"},
+        {"case_id": case_id, "consent": "by phone"},
+    ]

@@ -62,9 +62,23 @@ async def misbehaving(
     behaviour: Behaviour, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
     """A server that does with each connection whatever `behaviour` does; its address."""
-    server = await asyncio.start_server(behaviour, "127.0.0.1", 0, ssl=context)
+    running: set[asyncio.Event] = set()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = asyncio.Event()
+        running.add(ended)
+        try:
+            await behaviour(reader, writer)
+        finally:
+            writer.close()
+            ended.set()
+
+    server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=context)
     async with server:
         yield f"https://localhost:{server.sockets[0].getsockname()[1]}/hook"
+        async with asyncio.timeout(60):
+            for ended in running:
+                await ended.wait()
 
 
 def hooked(settings: Settings, **chosen: Any) -> Settings:

@@ -33,13 +33,26 @@ def test_every_act_about_a_case_says_what_it_shows_or_changes() -> None:
 AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-def event(stage: Stage = "authorised", **more: Any) -> AccessEvent:
-    values = {
-        **{"id": "e", "at": AT, "code": "file.download", "action": "R", "actor_id": "planner"},
-        **{"actor_role": "planner", "ground": "assignment:a", "request_id": "r"},
-        **{"access_point": "api", "source": "node", "case_id": "case"},
-    }
-    return AccessEvent(stage=stage, **(values | more))
+def event(
+    stage: Stage = "authorised", code: str = "file.download", file: str | None = None, **detail: Any
+) -> AccessEvent:
+    return AccessEvent(
+        id="event",
+        at=AT,
+        code=code,
+        action="R",
+        stage=stage,
+        actor_id="planner",
+        actor_role="planner",
+        ground="assignment:a",
+        request_id="request",
+        access_point="api",
+        source="node",
+        case_id="case",
+        object_type=None if file is None else "file",
+        object_id=file,
+        detail=detail,
+    )
 
 
 def two_files() -> CaseRecord:
@@ -49,14 +62,15 @@ def two_files() -> CaseRecord:
 
 
 def test_an_archive_that_broke_off_counts_for_the_files_that_it_came_to() -> None:
-    for detail, files in (
+    expected: list[tuple[dict[str, Any], set[str]]] = [
         ({"bytes": 900, "ended": False, "files": ["first"]}, {"first"}),
         ({"bytes": 900, "ended": True, "files": ["first", "second"]}, {"first", "second"}),
         ({"bytes": 900, "ended": False}, {"first", "second"}),
         ({"bytes": 0, "ended": False, "files": []}, set()),
-    ):
+    ]
+    for detail, files in expected:
         harm = Harm()
-        weigh(Act(event(), 0, [event("outcome", cause="e", detail=detail)]), two_files(), harm)
+        weigh(Act(event(), 0, [event("outcome", **detail)]), two_files(), harm)
         assert harm.files == files
         assert (Kind.SCAN in harm.kinds) == bool(files)
 
@@ -68,11 +82,11 @@ def test_an_archive_that_broke_off_counts_for_the_files_that_it_came_to() -> Non
 def test_what_did_not_open_was_not_shown_but_for_what_was_sent_before() -> None:
     for code in ("case.view", "file.view", "file.thumbnail", "file.download"):
         harm = Harm()
-        target = {"object_type": "file", "object_id": "first"} if code != "case.view" else {}
-        weigh(Act(event(code=code, **target), 0, broke=True), two_files(), harm)
+        file = None if code == "case.view" else "first"
+        weigh(Act(event(code=code, file=file), 0, broke=True), two_files(), harm)
         assert not harm.effects, code
 
-    sent = event("outcome", cause="e", detail={"bytes": 10, "ended": False})
+    sent = event("outcome", bytes=10, ended=False)
     harm = Harm()
-    weigh(Act(event(object_type="file", object_id="first"), 0, [sent], True), two_files(), harm)
+    weigh(Act(event(file="first"), 0, [sent], broke=True), two_files(), harm)
     assert harm.files == {"first"}

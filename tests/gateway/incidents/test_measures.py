@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ from tests.house import API, House
 async def measured(house: House, incident_id: str, kind: str, *subjects: str) -> Any:
     body = {"kind": kind, "subjects": list(subjects)}
     return await house.officer.post(f"{API}/incidents/{incident_id}/measures", body, 201)
+
+
+async def has_moved_on(house: House) -> bool:
+    held = await house.rooms.rotations.versions(operator())
+    return {each.version.state for each in held if each.version.version == 1} == {"destroyed"}
 
 
 async def test_each_measure_does_what_it_says_and_stands_in_timeline_and_log(house: House) -> None:
@@ -50,12 +56,7 @@ async def test_each_measure_does_what_it_says_and_stands_in_timeline_and_log(hou
     assert (await planner.ask("GET", f"{API}/cases")).status == 401
     assert (await other.ask("GET", f"{API}/session")).status == 200
     assert (await house.dentist.get(f"{API}/cases/{case_id}"))["restricted"]
-
-    async def has_moved_on() -> bool:
-        held = await house.rooms.rotations.versions(operator())
-        return {each.version.state for each in held if each.version.version == 1} == {"destroyed"}
-
-    await until(has_moved_on)
+    await until(partial(has_moved_on, house))
     seen = await house.officer.get(f"{API}/incidents/{incident_id}")
     assert [line["kind"] for line in seen["timeline"]] == ["opened", *["measure", "done"] * 5]
     assert [each["kind"] for each in seen["measures"]] == [
@@ -101,13 +102,8 @@ async def test_a_measure_that_broke_off_anywhere_is_carried_out_by_whoever_start
     case_id, _ = await house.submitted_case()
     # Broken off before anything was done: decided on, and no more.
     left = Measure(
-        id=new_id(),
-        incident_id=incident_id,
-        kind=Remedy.FREEZE.value,
-        subjects=json.dumps([case_id]),
-        state=incidents.INTENDED,
-        by=house.officer.id,
-        at=now(),
+        *(new_id(), incident_id, Remedy.FREEZE.value, json.dumps([case_id])),
+        *(incidents.INTENDED, house.officer.id, now()),
     )
     async with house.rooms.main.transaction() as tx:
         await incidents.add_measure(tx, left)

@@ -136,7 +136,7 @@ async def test_no_other_practice_sees_it_and_the_attempt_is_logged(told: Told) -
         if record["event"]["stage"] == "refused"
     }
     of_incident = f"{API}/incidents/{told.incident}/notices"
-    refused(await told.house.dentist.ask("GET", of_incident), 404, "not_found")
+    refused(await told.house.dentist.ask("GET", of_incident), 403, "forbidden")
 
 
 @SQLITE

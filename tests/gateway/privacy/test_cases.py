@@ -188,3 +188,23 @@ async def test_a_planner_of_yesterday_is_a_stranger_today(house: House) -> None:
 
     await house.planner.get(f"{API}/cases/{case_id}", 404)
     assert (await house.planner.get(f"{API}/cases"))["cases"] == []
+
+
+@SQLITE
+async def test_who_looked_is_said_in_words_of_the_reader_s_language(house: House) -> None:
+    case_id, _ = await house.planned_case()
+    await house.planner.get(f"{API}/cases/{case_id}")
+    path, said = f"{API}/cases/{case_id}/events", []
+    for language in ("en", "nl"):
+        headers = {"Accept-Language": language}
+        answer = await house.dentist.ask("GET", path, headers=headers)
+        said += [
+            (event["actor"]["title"], event["act"], event["why"])
+            for event in answer.json()["events"]
+            if event["actor"]["id"] == house.planner.id
+        ]
+
+    assert said == [
+        ("planner at the laboratory", "looked at the case", "was assigned to this treatment"),
+        ("planner bij het laboratorium", "bekeek de casus", "was toegewezen aan deze behandeling"),
+    ]

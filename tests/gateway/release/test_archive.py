@@ -38,7 +38,8 @@ async def test_the_zip_holds_every_accepted_file_by_kind_and_number(house: House
             assert archive.getinfo(name).external_attr >> 16 & 0o777 == 0o600
     authorised, outcome = [e["event"] for e in (await logged(house, "file.download"))[:2]]
     assert (authorised["stage"], outcome["stage"]) == ("authorised", "outcome")
-    assert outcome["detail"] == {"bytes": len(answer.body), "ended": True}
+    sent = {"bytes": len(answer.body), "ended": True, "files": list(kept.values())}
+    assert outcome["detail"] == sent
 
 
 async def test_a_case_without_files_has_no_zip(house: House) -> None:

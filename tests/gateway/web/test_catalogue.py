@@ -10,6 +10,8 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from gateway.errors import InvalidInputError
+from gateway.web import assets
 from gateway.web.assets import FOLDER, MODULES, Assets
 from gateway.web.catalogue import CatalogueError, parse
 from gateway.web.pages import LANGUAGES, LOCALE, PAGES, TEMPLATES, pages, render
@@ -86,3 +88,12 @@ def test_modules_find_their_words_and_their_neighbours(module: Path) -> None:
 def test_no_page_declares_an_act_for_none_says_anything_of_anybody() -> None:
     assert {entry.action for entry in pages().entries} == {None}
     assert {entry.method for entry in pages().entries} == {"GET"}
+
+
+def test_pages_whose_modules_were_not_built_say_how_to_build_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for built in (tmp_path / "nothing", tmp_path):  # no folder, and one without the modules
+        monkeypatch.setattr(assets, "BUILT", built)
+        with pytest.raises(InvalidInputError, match="make install"):
+            Assets.read()
