@@ -80,7 +80,8 @@ class Reader:
         # The browser itself remarks that the API refused; that is no fault of the page.
         refused = message.text.startswith("Failed to load resource")
         source = message.location["url"]
-        if (refused and "/api/v1/" in source) or source.startswith(self.elsewhere):
+        theirs = source.startswith(self.elsewhere) or self.page.url.startswith(self.elsewhere)
+        if (refused and "/api/v1/" in source) or theirs:
             return
         if message.type in {"error", "warning"}:
             self.wrong.append(f"{message.type}: {message.text}")

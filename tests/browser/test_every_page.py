@@ -76,6 +76,8 @@ async def test_signing_in_and_every_control_of_the_account_by_keyboard_alone(
     await keys.press("Tab")
     await keys.type(PASSWORD)
     await keys.press("Enter")
+    await expect(reader.title("Cases")).to_be_visible()
+    await reader.go("/account")
     await expect(reader.title("Your account")).to_be_visible()
     await reader.page.wait_for_load_state("networkidle")
 

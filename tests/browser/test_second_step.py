@@ -107,6 +107,8 @@ async def test_a_passkey_is_added_and_opens_the_account_alone(house: House, read
 
     await reader.press("Sign in with a passkey")
 
+    await reader.page.wait_for_url("**/cases")
+    await reader.go("/account")
     await expect(reader.title("Your account")).to_be_visible()
     await expect(reader.page.get_by_text(email)).to_be_visible()
     used = reader.page.get_by_text(re.compile(r"last used \d\d-\d\d-\d{4}")).first

@@ -33,6 +33,8 @@ async def test_a_planner_signs_on_at_the_provider_and_may_change_their_mind(
                 await reader.page.locator(f'input[name="{name}"]').fill(typed)
                 await reader.page.keyboard.press("Enter")
 
+            await reader.page.wait_for_url("**/work")
+            await reader.go("/account")
             await expect(reader.title("Your account")).to_be_visible()
             await expect(reader.page.get_by_text("pat@house.invalid")).to_be_visible()
             await reader.check()

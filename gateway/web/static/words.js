@@ -22,7 +22,8 @@ export function moment(text) {
 
 /** A number of bytes in words: 812 kB, 3.4 MB. */
 export function size(bytes) {
-  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kilobyte"] : [bytes / 1e6, "megabyte"];
+  const units = bytes < 1e3 ? [bytes, "byte"] : [bytes / 1e3, "kilobyte"];
+  const [value, unit] = bytes < 1e6 ? units : [bytes / 1e6, "megabyte"];
   const style = { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 };
   return new Intl.NumberFormat(language, style).format(value);
 }
