@@ -249,6 +249,7 @@ def wire(
                 main,
                 incidents,
                 Acts(
+                    sessions=sessions,
                     accounts=people,
                     session_list=session_list,
                     assignments=assignments,
@@ -262,7 +263,7 @@ def wire(
             reviews=Reviews(main, access),
             canaries=Canaries(main, access),
             letters=Letters(main, access),
-            breach_notices=BreachNotices(main, access, IncidentKeys(controller_keys)),
+            breach_notices=BreachNotices(main, access, sessions, IncidentKeys(controller_keys)),
         ),
     )
 

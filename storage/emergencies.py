@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import at_most_one, every
-from storage.schema import emergencies
+from storage.schema import cases, emergencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,28 @@ async def running(
     return at_most_one(Emergency, await connection.execute(statement.limit(1)))
 
 
+async def running_of(
+    connection: AsyncConnection, account_id: str, now: datetime
+) -> Sequence[Emergency]:
+    """The emergencies by which an account may see cases now; of what is erased it sees nothing."""
+    statement = (
+        select(emergencies)
+        .join(cases, cases.c.id == emergencies.c.case_id)
+        .where(
+            emergencies.c.account_id == account_id,
+            emergencies.c.ends_at > now,
+            cases.c.frozen_at.is_(None),
+        )
+    )
+    return every(Emergency, await connection.execute(statement.order_by(emergencies.c.id)))
+
+
+async def end(tx: AsyncConnection, emergency_id: str, at: datetime) -> None:
+    """End what still runs; idempotent."""
+    late = emergencies.c.id == emergency_id, emergencies.c.ends_at > at
+    await tx.execute(update(emergencies).where(*late).values(ends_at=at))
+
+
 async def list_emergencies(
     connection: AsyncConnection,
     *,
@@ -91,6 +113,5 @@ async def review(
     open_still = emergencies.c.id == emergency_id, emergencies.c.verdict.is_(None)
     said = {"reviewed_by": by, "reviewed_at": at, "verdict": verdict, "words": words}
     done = await tx.execute(update(emergencies).where(*open_still).values(said))
-    late = emergencies.c.id == emergency_id, emergencies.c.ends_at > at
-    await tx.execute(update(emergencies).where(*late).values(ends_at=at))
+    await end(tx, emergency_id, at)
     return done.rowcount == 1

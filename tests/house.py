@@ -46,7 +46,7 @@ API = "/api/v1"
 PATIENT = {"name": "Wilhelmina Proefpersoon", "birth_date": "2001-02-03", "number": "PX-40917"}
 planted("the patient's name", PATIENT["name"])
 planted("the patient's number", PATIENT["number"])
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

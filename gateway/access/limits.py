@@ -34,6 +34,8 @@ BY_NAME = frozenset(
             Action.ALERT_DISMISS,
             Action.REVIEW_JUDGE,
             Action.INCIDENT_MEASURE,
+            Action.BREACH_SEND,
+            Action.BREACH_ACKNOWLEDGE,
         ),
     }
 )

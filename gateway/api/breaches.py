@@ -15,7 +15,13 @@ from gateway.api import context
 from gateway.api.models import Given
 from gateway.api.problems import language
 from gateway.api.routing import Operations
-from gateway.errors import ForbiddenError, NotFoundError, UnavailableError, WrongStateError
+from gateway.errors import (
+    ConfirmationRequiredError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+    WrongStateError,
+)
 from gateway.exports import breach
 from gateway.ids import ID_PATTERN
 from gateway.incidents.notices import WORDS_LIMIT, NoticeSight, Phase
@@ -192,7 +198,7 @@ async def document(request: web.Request, query: FormQuery) -> web.Response:
     "/breach-notices/{notice_id}/sending",
     action=Action.BREACH_SEND,
     answer=NoticeView,
-    errors=OF_NOTICE,
+    errors=(*OF_NOTICE, ConfirmationRequiredError),
 )
 async def send(request: web.Request) -> NoticeView:
     """Send the newest version to its practice."""

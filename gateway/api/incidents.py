@@ -33,6 +33,7 @@ from gateway.api.incidentviews import (
 )
 from gateway.api.routing import Operations
 from gateway.errors import (
+    ConfirmationRequiredError,
     ForbiddenError,
     IntegrityFailedError,
     InvalidInputError,
@@ -225,7 +226,7 @@ async def compute(request: web.Request, body: Asked) -> ScopeView:
     body=NewMeasure,
     answer=MeasureView,
     status=201,
-    errors=OF_INCIDENT,
+    errors=(*OF_INCIDENT, ConfirmationRequiredError),
 )
 async def measure(request: web.Request, body: NewMeasure) -> MeasureView:
     """Contain an incident by one act."""

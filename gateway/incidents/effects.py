@@ -89,12 +89,12 @@ def _shown(act: Act, case: CaseRecord, files: set[str]) -> set[Kind]:
     code = act.event.code
     if code in _BY_FILE:
         return _of_file(act, case, files)
+    if code in {Action.CASE_LIST, Action.CASE_SEARCH}:
+        return _of_list(act, case)  # one case that did not open keeps no other out of a list
     if act.broke or (code in _BY_COMMIT and not act.outcomes):
         return set()
     if code in SHOWS_CASE:
         return _of_case(act, case)
-    if code in {Action.CASE_LIST, Action.CASE_SEARCH}:
-        return _of_list(act, case)
     if code == Action.LOG_VIEW:
         return {Kind.LOG}
     is_there = code != Action.ERASURE_VIEW or case.is_asked_for(act.event.at)

@@ -141,7 +141,7 @@ class Incidents:
         opened = await self.unlocked(incident_id)
         async with self._main.transaction() as tx:
             incident = await self._locked(tx, incident_id)
-            if incident.state == incidents.CLOSED and change.state is None:
+            if incident.state == incidents.CLOSED and change.state in {None, incidents.CLOSED}:
                 raise WrongStateError(needed="open", state=incidents.CLOSED)
             changed = _columns(incident, change, opened)
             if change.owner_id is not None:

@@ -21,6 +21,7 @@ from gateway.access.actors import Actor, system
 from gateway.access.grants import Target
 from gateway.access.policy import Action
 from gateway.access.sessionlist import SessionList
+from gateway.access.sessions import Sessions
 from gateway.errors import (
     CaseFrozenError,
     CaseRestrictedError,
@@ -51,8 +52,9 @@ _OF_ACCOUNTS = frozenset({Remedy.SESSIONS, Remedy.ACCOUNTS, Remedy.ASSIGNMENTS})
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """The acts that measures consist of."""
+    """The acts that measures consist of; `sessions` knows who has just proved themself."""
 
+    sessions: Sessions
     accounts: Accounts
     session_list: SessionList
     assignments: Assignments
@@ -84,14 +86,17 @@ class Measures:
         Raises:
             NotFoundError: There is no such incident.
             InvalidInputError: No subject, too many, or one that there is not.
+            ConfirmationRequiredError: The password was given too long ago.
         """
         grant = await self._incidents.authorise(actor, Action.INCIDENT_MEASURE, incident_id)
+        await self._acts.sessions.require_confirmation(actor, Action.INCIDENT_MEASURE)
         opened = await self._incidents.unlocked(incident_id)
+        # Before the transaction: nothing else waits while thousands are looked up.
+        chosen = sorted(set(subjects)) or await self._of_scope(incident_id, remedy)
+        await self._check(remedy, chosen)
         async with self._main.transaction() as tx:
             if await incidents.lock(tx, incident_id) is None:
                 raise NotFoundError
-            chosen = sorted(set(subjects)) or await self._of_scope(incident_id, remedy)
-            await self._check(remedy, chosen)
             subjects_text, at = json.dumps(chosen), now()
             measure = Measure(
                 *(new_id(), incident_id, remedy.value, subjects_text),
@@ -162,15 +167,23 @@ class Measures:
                 frozen = [await self._freeze(actor, each, reason) for each in subjects]
                 return {"cases": sum(frozen), "left_out": frozen.count(False)}
             case Remedy.KEYS:
-                begun = await acts.rotations.request(actor, subjects)
+                begun = [await self._renew(actor, each) for each in subjects]
                 acts.requested()
-                return {"practices": len(begun)}
+                return {"practices": sum(begun), "left_out": begun.count(False)}
 
     async def _freeze(self, actor: Actor, case_id: str, reason: str) -> bool:
         """Restrict a case; False: it is so already, or is being erased, which holds more."""
         try:
             await self._acts.restriction.restrict(actor, case_id, reason)
         except (CaseRestrictedError, CaseFrozenError, WrongStateError):
+            return False
+        return True
+
+    async def _renew(self, actor: Actor, controller_id: str) -> bool:
+        """Ask for a new key; False: there is none to renew, such as of a practice that ended."""
+        try:
+            await self._acts.rotations.request(actor, [controller_id])
+        except InvalidInputError:
             return False
         return True
 

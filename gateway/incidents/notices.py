@@ -19,6 +19,7 @@ from gateway.access.actors import Actor
 from gateway.access.grants import Access, Grant, Target
 from gateway.access.notices import announce, tell
 from gateway.access.policy import Action
+from gateway.access.sessions import Sessions
 from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.exports.breach import Breach, Figures, Words
 from gateway.ids import new_id, now
@@ -54,10 +55,13 @@ class NoticeSight:
 class BreachNotices:
     """Writes notices, sends them, shows them to their practices, and takes their confirmation."""
 
-    def __init__(self, main: Database, access: Access, keys: IncidentKeys) -> None:
+    def __init__(
+        self, main: Database, access: Access, sessions: Sessions, keys: IncidentKeys
+    ) -> None:
         """Rows in `main`; what they say is sealed by `keys`."""
         self._main = main
         self._access = access
+        self._sessions = sessions
         self._keys = keys
 
     async def compose(
@@ -136,8 +140,10 @@ class BreachNotices:
 
         Raises:
             WrongStateError: It was sent before, or there is a newer version.
+            ConfirmationRequiredError: The password was given too long ago.
         """
         grant, notice = await self._found(actor, Action.BREACH_SEND, notice_id)
+        await self._sessions.require_confirmation(actor, Action.BREACH_SEND)
         opened, at = await self._keys.open(notice.incident_id), now()
         async with self._main.transaction() as tx:
             await incidents.lock(tx, notice.incident_id)

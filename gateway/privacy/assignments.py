@@ -19,7 +19,7 @@ from gateway.access.grants import Access, Grant, Target, require_still
 from gateway.access.policy import Action, Role
 from gateway.errors import InvalidInputError, NotFoundError, WrongStateError
 from gateway.ids import new_id, now
-from storage import accounts, cases
+from storage import accounts, cases, emergencies
 from storage.accounts import Account
 from storage.cases import Assignment
 from storage.database import Database
@@ -100,20 +100,29 @@ class Assignments:
     async def end_all(self, actor: Actor, account_id: str) -> int:
         """Take every access of a planner away, to contain an incident; how many cases.
 
-        Each is an event of its case. A crash leaves some of them; the same call ends those.
+        Emergencies that run end too. Each is an event of its case. A crash leaves some of them; the
+        same call ends those.
         """
+        at = now()
         async with self._main.reading() as connection:
-            left = await cases.assigned_to(connection, account_id, now())
-        for each in left:
-            target = Target("assignment", each.id)
+            left = await cases.assigned_to(connection, account_id, at)
+            declared = await emergencies.running_of(connection, account_id, at)
+        ends = [
+            *((Target("assignment", each.id), each.case_id) for each in left),
+            *((Target("emergency", each.id), each.case_id) for each in declared),
+        ]
+        for target, case_id in ends:
             grant = await self._access.authorise(
-                actor, Action.ASSIGNMENT_END, each.case_id, target=target
+                actor, Action.ASSIGNMENT_END, case_id, target=target
             )
             async with self._main.transaction() as tx:
-                await cases.lock(tx, each.case_id)
-                await cases.end_assignments(tx, each.case_id, now(), assignment_id=each.id)
+                await cases.lock(tx, case_id)
+                if target.type == "emergency":
+                    await emergencies.end(tx, target.id, now())
+                else:
+                    await cases.end_assignments(tx, case_id, now(), assignment_id=target.id)
                 await self._access.outcome_in(tx, grant, target, planner=account_id)
-        return len({each.case_id for each in left})
+        return len({case_id for _, case_id in ends})
 
     async def hand_over(self, actor: Actor, case_id: str, email: str) -> tuple[Assignment, Account]:
         """Give one's own assignment to a colleague, until the same end, and lose it.

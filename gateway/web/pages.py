@@ -78,6 +78,7 @@ PAGES = (
     Page("/api-docs", "apidocs"),
     Page("/work", "work"),
     Page("/planning", "planning"),
+    Page("/alerts", "alerts"),
     Page("/cases", "caselist"),
     Page("/cases/new", "newcase", shows=True),
     Page("/cases/{case_id}", "case", shows=True),

@@ -138,7 +138,7 @@ class Hand:
         await self.fill(self.page.locator("#signin-email"), email)
         await self.fill(self.page.locator("#signin-password"), PASSWORD)
         await self.page.keyboard.press("Enter")
-        await self.page.wait_for_url(re.compile("/(cases|work|planning|account)$"))
+        await self.page.wait_for_url(re.compile("/(cases|work|planning|alerts|account)$"))
 
     async def enrol(self) -> None:
         """Set up the second step that somebody of the house needs."""

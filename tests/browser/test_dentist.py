@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, FilePayload, Locator, Request, expect
+from playwright.async_api import Browser, FilePayload, Locator, Request, Route, expect
 
 from tests.browser.conftest import Reader
 from tests.browser.cutting import line_to
@@ -179,6 +180,29 @@ async def test_what_is_typed_is_kept_when_the_reader_takes_the_other_language(
     await expect(page.get_by_role("heading", level=1, name=NAME)).to_be_visible()
     await expect(page.get_by_role("heading", name="Bestanden")).to_be_visible()
     await reader.check()
+
+
+async def test_a_file_that_is_removed_while_the_server_makes_room_for_it_is_not_sent(
+    house: House, reader: Reader
+) -> None:
+    await draft(reader, await employee(house))
+    removed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await removed.wait()
+        await route.continue_()
+
+    await reader.page.route("**/api/v1/cases/*/files", late)
+    await choose(reader, "upper.stl")
+    await reader.page.get_by_role("button", name="Remove upper.stl").click()
+    await expect(reader.page.locator(".file")).to_have_count(0)
+    async with reader.page.expect_response(
+        lambda answer: answer.request.method in {"DELETE", "PATCH"}
+    ) as first:
+        removed.set()
+
+    answer = await first.value
+    assert (answer.request.method, answer.status) == ("DELETE", 204)
 
 
 async def draft(reader: Reader, email: str) -> None:

@@ -20,7 +20,7 @@ PATHS = sorted(page.path for page in PAGES if page.path != "/")  # that one lead
 WAYS = [(language, width) for language in LANGUAGES for width in WIDTHS]
 OPEN = {"/sign-in", "/sign-on", "/welcome", "/forgotten", "/reset"}
 OF_PRACTICE = "practice_manager"
-OF_STAFF = {"/work": "planner", "/planning": "coordinator"}
+OF_STAFF = {"/work": "planner", "/planning": "coordinator", "/alerts": "privacy_officer"}
 KEEPING = {"/sign-in", "/forgotten"}  # no secret comes with their addresses
 SMALL = """() => [...document.querySelectorAll("a, button, input, select")].filter((each) => {
   const box = each.getBoundingClientRect();

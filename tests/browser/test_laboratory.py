@@ -125,6 +125,9 @@ async def test_a_plan_that_is_none_is_refused_in_plain_words_and_may_be_sent_aga
     await hand.reader.go(f"/cases/{case_id}")
     await hand.choose_file(hand.page.locator("#plan-file"), "plan.stl", b"no scan at all")
     await expect(hand.reader.alert("The plan was refused")).to_be_visible()
+    listed = hand.page.locator("#case-plan [data-list] li")
+    await expect(listed).to_contain_text("refused: ")
+    await expect(listed).not_to_contain_text("undefined")
     await expect(hand.button("Done: close the case")).to_have_count(0)
     await hand.reader.check()
 

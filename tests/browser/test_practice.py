@@ -74,6 +74,26 @@ async def test_an_erasure_that_waits_is_agreed_to_by_a_colleague(
     await hand.leave()
 
 
+async def test_an_erasure_that_waits_is_taken_back_and_may_be_asked_for_again(
+    house: House, chromium: Browser
+) -> None:
+    await change(house, "UPDATE controllers SET erasure_second_from = 1")
+    case_id, _ = await house.submitted_case()
+    asked = {"reason": "old", "confirm": case_id}
+    await house.dentist.post(f"{API}/cases/{case_id}/erasure", asked, 202)
+    hand = await Hand.come(chromium, house.settings.public_url)
+    await hand.sign_in(await employee(house))
+    await hand.reader.go(f"/cases/{case_id}")
+    await hand.press(hand.page.locator("#erasure summary"))
+
+    await hand.press(hand.button("Take it back"))
+    await hand.hears("Taken back. Nothing was erased.")
+    await expect(hand.page.locator("#erasure-title")).to_be_focused()
+    await expect(hand.page.locator("#erasure [data-waits]")).to_be_hidden()
+    await expect(hand.page.locator("#erasure summary")).to_be_visible()
+    await hand.leave()
+
+
 async def test_the_description_of_the_api_is_readable_without_signing_in(
     house: House, chromium: Browser
 ) -> None:

@@ -49,6 +49,20 @@ async def test_what_was_typed_stays_when_the_session_ends(house: House, reader: 
     await expect(reader.page.get_by_text("The practice's own software")).to_be_visible()
 
 
+async def test_what_one_person_typed_is_not_done_in_the_name_of_another(
+    house: House, reader: Reader
+) -> None:
+    await reader.sign_in(await employee(house), PASSWORD)
+    await reader.page.get_by_label("Name of the program").fill("Software of the first")
+    other = Reader(reader.context, await reader.context.new_page(), reader.url)
+    await other.sign_in(await employee(house, "coordinator"), PASSWORD)
+    await expect(other.title("Your account")).to_be_visible()
+
+    await reader.press("Make the token")
+    await expect(reader.alert("Nothing was changed")).to_contain_text("coordinator")
+    await expect(reader.page.get_by_text("Your new token")).to_be_hidden()
+
+
 async def test_what_cannot_be_undone_asks_who_one_is_and_then_goes_on(
     house: House, reader: Reader
 ) -> None:

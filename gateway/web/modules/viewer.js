@@ -60,10 +60,12 @@ export class Viewer {
     this.open();
     this.say(word("scan-coming", { name }));
     const made = await make(await scan.load(), places(report));
-    if (this.stage === null || !this.scans.has(id)) {
+    if (this.stage === null || this.scans.get(id) !== scan) {
       return;
     }
     this.stage.add(id, made, report, jaw);
+    this.cut(); // as the fields say, for the new one too
+    this.stage.marks(this.section.querySelector("[data-marks]").checked);
     scan.row.querySelector("[data-load]").hidden = true;
     scan.row.querySelector("[data-shown]").hidden = false;
     this.say(word("scan-shown", { name }));

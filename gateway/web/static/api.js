@@ -5,6 +5,7 @@ import { duration, language, word } from "./words.js";
 
 const API = "/api/v1";
 let csrf = "";
+let account = null;
 let prove = null;
 
 /** What the API, or the way to it, refused: a stable code and a sentence for the reader. */
@@ -24,6 +25,7 @@ export function provingBy(proof) {
 /** The session's token, for changes by cookie. */
 export function signedIn(session) {
   csrf = session.csrf_token;
+  account = session.account.id;
 }
 
 /** Wait until the reader has unlocked the session, however often they turn it down. */
@@ -66,7 +68,12 @@ async function mended(code) {
   }
   // Proving oneself in another window renews the cookie, and the token beside it.
   const before = csrf;
-  signedIn(await once("GET", "/session"));
+  const session = await once("GET", "/session");
+  if (session.account.id !== account) {
+    // What was typed as one person is not done in the name of another.
+    throw new Refusal("another_account", word("another-account", session.account));
+  }
+  signedIn(session);
   return csrf !== before;
 }
 

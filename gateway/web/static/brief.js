@@ -26,7 +26,7 @@ class Brief {
     this.case = found;
     const files = found.files.filter((each) => each.state === "accepted");
     this.whole = files.reduce((sum, each) => sum + each.size, 0);
-    this.section.querySelector("[data-notes]").textContent = found.notes || word("no-notes");
+    this.section.querySelector("[data-notes]").textContent = found.notes || word("brief-no-notes");
     this.section.querySelector("[data-list]").replaceChildren(...files.map((each) => this.row(each)));
     this.section.querySelector("[data-none]").hidden = files.length > 0;
     this.section.querySelector("[data-all]").hidden = files.length === 0;

@@ -13,7 +13,8 @@ export function head(section, { case: found }) {
   const { patient } = found;
   const name = patient?.name ?? word("case", { reference: reference(found.id) });
   document.querySelector("h1").textContent = name;
-  document.title = `${name} · Kluis`;
+  // The browser keeps titles in its history: no name of a patient is in one.
+  document.title = `${word("case", { reference: reference(found.id) })} · Kluis`;
   for (const step of section.querySelectorAll("[data-step]")) {
     step.toggleAttribute("data-now", step.dataset.step === found.state);
     step.ariaCurrent = step.dataset.step === found.state ? "step" : null;

@@ -14,15 +14,21 @@ const [list, more, all, said] = ["list", "more", "all", "said"].map((name) => se
 const filters = [...section.querySelectorAll(".filter")];
 let state = "";
 let next = null;
+let turn = 0; // an answer to what was asked before another choice is too late
 
 await begin(async () => {
   for (const filter of filters) {
     presses(filter, section, () => choose(filter.dataset.state));
   }
-  presses(more, section, () => page(next));
+  presses(more, section, async () => {
+    const before = list.childElementCount;
+    await page(next);
+    list.children[before]?.querySelector("a").focus();
+  });
   presses(all, section, async () => {
     document.getElementById("search").reset();
     await choose("");
+    section.querySelector("h2").focus();
   });
   sends(document.getElementById("search"), ({ wanted }) => search(wanted.trim()));
   await guarded(section, more, () => choose(""));
@@ -31,6 +37,7 @@ await begin(async () => {
 /** Show the cases in a state; "": all. */
 async function choose(chosen) {
   state = chosen;
+  turn += 1;
   for (const filter of filters) {
     filter.setAttribute("aria-pressed", String(filter.dataset.state === state));
   }
@@ -42,7 +49,11 @@ async function choose(chosen) {
 
 async function page(before) {
   const query = new URLSearchParams({ limit: PAGE, ...(state && { state }), ...(before && { before }) });
+  const mine = turn;
   const found = await ask("GET", `/cases?${query}`);
+  if (mine !== turn) {
+    return;
+  }
   list.append(...found.cases.map(row));
   next = found.next;
   more.hidden = next === null;
@@ -51,12 +62,17 @@ async function page(before) {
 
 /** Show a patient's cases, by whatever was typed: a day is a birth date, a digit means a number. */
 async function search(wanted) {
+  turn += 1;
+  const mine = turn;
   let found = [];
   for (const body of questions(wanted)) {
     found = (await ask("POST", "/cases/search", body)).cases;
     if (found.length > 0) {
       break;
     }
+  }
+  if (mine !== turn) {
+    return;
   }
   for (const filter of filters) {
     filter.setAttribute("aria-pressed", "false");

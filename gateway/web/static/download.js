@@ -25,7 +25,7 @@ export class Download {
     this.place.querySelector("[data-name]").textContent = "";
     this.place.hidden = false;
     try {
-      await this.fetched(await content(path, stopper.signal), whole);
+      await this.fetched(await content(path, stopper.signal), whole, stopper.signal);
     } catch (refusal) {
       throw refusal.code === "cancelled" ? new Refusal("cancelled", word("stopped")) : refusal;
     } finally {
@@ -35,7 +35,7 @@ export class Download {
     }
   }
 
-  async fetched(answer, whole) {
+  async fetched(answer, whole, signal) {
     const name = NAME.exec(answer.headers.get("Content-Disposition"))[1];
     const type = answer.headers.get("Content-Type");
     this.place.querySelector("[data-name]").textContent = name;
@@ -49,7 +49,7 @@ export class Download {
         this.tell(received, whole, type === ARCHIVE ? "downloading-archive" : "downloading");
       }
     } catch {
-      const code = this.stopper.signal.aborted ? "cancelled" : "unreachable";
+      const code = signal.aborted ? "cancelled" : "unreachable";
       throw new Refusal(code, word("cut-off", { received: size(received) }));
     }
     save(new Blob(pieces, { type }), name);

@@ -1,19 +1,31 @@
 // Files that are dropped on a place, or chosen: many at once, or whole folders.
 
-/** Call `take(files)` with what is dropped on `area` or chosen in its inputs. */
+/** Call `take(files)` with what is chosen in the inputs of `area`, or dropped on the page while it
+ * shows: beside it the browser would leave the page for the file. */
 export function dropping(area, take) {
-  area.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    area.classList.add("over");
+  const isMeant = (event) => event.dataTransfer.types.includes("Files") && area.checkVisibility();
+  document.addEventListener("dragover", (event) => {
+    if (isMeant(event)) {
+      event.preventDefault();
+      area.classList.add("over");
+    }
   });
-  area.addEventListener("dragleave", () => area.classList.remove("over"));
-  area.addEventListener("drop", async (event) => {
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) {
+      area.classList.remove("over");
+    }
+  });
+  document.addEventListener("drop", async (event) => {
+    if (!isMeant(event)) {
+      return;
+    }
     event.preventDefault();
     area.classList.remove("over");
     // The list is empty once this handler has returned: take what is in it now.
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     const given = [...event.dataTransfer.files];
-    take(entries.length > 0 ? (await Promise.all(entries.map(within))).flat() : given);
+    const all = Promise.all(entries.map(within)).catch(() => given); // a folder that cannot be read
+    take(entries.length > 0 ? (await all).flat() : given);
   });
   for (const input of area.querySelectorAll('input[type="file"]')) {
     input.addEventListener("change", () => {

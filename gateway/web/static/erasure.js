@@ -42,13 +42,17 @@ class Erasure {
     presses(button("approve"), section, async () => {
       await ask("POST", `/erasures/${this.found.request_id}/approval`);
       await this.known.reload();
+      this.title.focus();
     });
     presses(button("withdraw"), section, async () => {
       await ask("DELETE", `/erasures/${this.found.request_id}`);
       this.found = null;
       this.part("ask").open = false;
+      this.part("ask").hidden = false;
+      this.part("going").hidden = true;
       this.done.textContent = word("withdrawn");
       await this.known.reload();
+      this.title.focus();
     });
     presses(button("certificate"), section, async () => {
       const proof = JSON.stringify(this.found.certificate, null, 2);

@@ -45,7 +45,11 @@ export async function everybody(section) {
     return made;
   }
 
-  presses(more, section, async () => list.append(...(await page(following))));
+  presses(more, section, async () => {
+    const before = list.children.length;
+    list.append(...(await page(following)));
+    list.children[before]?.querySelector("button").focus();
+  });
   presses(all, section, () => end("/sessions", "all-over"));
   section.hidden = false;
   await guarded(section, all, load);

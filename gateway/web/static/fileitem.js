@@ -12,6 +12,7 @@ const SETTLED_MS = 600;
 const PAUSABLE = new Set(["sending", "paused", "broken"]);
 const AWAY = new Set(["unreachable", "unavailable"]);
 const ENDS = new Set(["accepted", "refused"]);
+const COMES = new Set(["receiving", "received"]);
 
 /** The file, and where it stands.
  *
@@ -62,6 +63,11 @@ export class FileItem {
     try {
       if (this.state !== "checking") {
         await (this.id === null && this.begin(caseId));
+        if (this.gone) {
+          // It was removed while the server made room for it.
+          await this.withdraw();
+          return;
+        }
         if (!(await this.bytes())) {
           return;
         }
@@ -72,7 +78,10 @@ export class FileItem {
       if (!(refusal instanceof Refusal)) {
         throw refusal;
       }
-      this.fail(refusal.message);
+      if (!this.gone) {
+        this.wasSent = this.state === "checking";
+        this.fail(refusal.message);
+      }
     }
   }
 
@@ -114,6 +123,9 @@ export class FileItem {
       this.view = await this.whenThere(() => ask("GET", path, undefined, { Prefer: "wait=10" }));
       if (ENDS.has(this.view.state)) {
         this.to(this.view.state);
+      } else if (!COMES.has(this.view.state)) {
+        this.fail(word("upload-over")); // removed in another window
+        return;
       }
     }
   }
@@ -156,10 +168,19 @@ export class FileItem {
     return this.state === "sending" ? this.pause() : this.goOn();
   }
 
+  /** Have the server forget it. */
+  async withdraw() {
+    await ask("DELETE", `/cases/${this.intake.caseId}/files/${this.id}`).catch((refusal) => {
+      if (refusal.code !== "not_found") {
+        throw refusal; // else it was removed in another window
+      }
+    });
+    sessionStorage.removeItem(keptAt(this.id));
+  }
+
   async remove() {
     if (this.id !== null) {
-      await ask("DELETE", `/cases/${this.intake.caseId}/files/${this.id}`);
-      sessionStorage.removeItem(keptAt(this.id));
+      await this.withdraw();
     }
     this.gone = true;
     this.sending?.end();
@@ -218,7 +239,7 @@ export class FileItem {
     if (this.state === "accepted" && findings.length > 0) {
       return word(findings.some(({ severity }) => severity === "warning") ? "file-look" : "file-notes");
     }
-    return word(`file-${this.state}`, values);
+    return word(this.state === "failed" && this.wasSent ? "file-unchecked" : `file-${this.state}`, values);
   }
 
   show() {

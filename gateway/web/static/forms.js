@@ -66,13 +66,17 @@ function clear(place) {
 
 /** A copy of the template `id`: text by data-field, the copy's first element given back. */
 export function copy(id, values) {
-  const made = document.getElementById(id).content.firstElementChild.cloneNode(true);
-  for (const slot of made.querySelectorAll("[data-field]")) {
+  return filled(document.getElementById(id).content.firstElementChild.cloneNode(true), values);
+}
+
+/** Fill what has a data-field in `root`; what there is no value for is hidden. */
+export function filled(root, values) {
+  for (const slot of root.querySelectorAll("[data-field]")) {
     const value = values[slot.dataset.field];
     slot.textContent = value ?? "";
     slot.hidden = value === null || value === undefined || value === "";
   }
-  return made;
+  return root;
 }
 
 /** Name a button of a row for those who hear it without the row around it. */

@@ -26,7 +26,7 @@ export class Intake {
     dropping(this.section.querySelector("[data-drop]"), (files) => this.take(files));
     presses(this.last.querySelector("[data-hand-in]"), this.last, async () => {
       await ask("POST", `/cases/${this.caseId}/submission`);
-      handedIn();
+      await handedIn();
     });
     addEventListener("beforeunload", (event) => {
       if (this.items.some(({ state }) => UNDER_WAY.has(state) && state !== "checking")) {
@@ -62,13 +62,16 @@ export class Intake {
   /** Take files that were dropped or chosen. */
   take(files, only = null) {
     const left = [];
+    const other = [];
     const known = [];
     for (const found of sorted(files)) {
       const half = this.items.find((item) => item.isHalfOf(found.file));
       if (half) {
         half.resume(found.file);
-      } else if (found.kind === null || (only && found.kind !== only.kind)) {
+      } else if (found.kind === null) {
         left.push(found.file.name);
+      } else if (only && found.kind !== only.kind) {
+        other.push(found.file.name);
       } else if (this.items.some((item) => isSame(item, found.file))) {
         known.push(found.file.name);
       } else {
@@ -77,6 +80,7 @@ export class Intake {
     }
     const note = this.section.querySelector("[data-left-out]");
     const said = [left.length && word("left-out", { names: left.join(", ") })];
+    said.push(other.length && word("other-kind", { names: other.join(", ") }));
     said.push(known.length && word("known", { names: known.join(", ") }));
     note.textContent = said.filter(Boolean).join(" ");
     note.hidden = note.textContent === "";

@@ -6,6 +6,7 @@ const HOMES = {
   practice_manager: "/cases",
   planner: "/work",
   coordinator: "/planning",
+  privacy_officer: "/alerts",
 };
 
 /** The first page of who is signed in; one's account, where a session lacks something. */

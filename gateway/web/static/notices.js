@@ -21,7 +21,11 @@ await begin(async () => {
     document.getElementById("none").hidden = list.children.length > 0;
   }
 
-  presses(more, document.getElementById("main"), load);
+  presses(more, document.getElementById("main"), async () => {
+    const before = list.children.length;
+    await load();
+    list.children[before]?.querySelector("h2").focus();
+  });
   await guarded(document.getElementById("main"), more, load);
 });
 

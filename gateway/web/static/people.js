@@ -79,6 +79,7 @@ function row(person, isOwn, load) {
     await ask("PATCH", `/accounts/${person.id}`, { disabled: !isOut });
     say(isOut ? "is-in" : "is-out", name);
     await load();
+    document.getElementById("people-title").focus();
   });
   return made;
 }

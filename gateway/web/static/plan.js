@@ -2,7 +2,7 @@
 
 import { ask, askForHeaders, Refusal } from "./api.js";
 import { day, fileName } from "./cases.js";
-import { copy, guarded, presses, sends } from "./forms.js";
+import { copy, guarded, presses, sends, show } from "./forms.js";
 import { Sending } from "./sending.js";
 import { size, word } from "./words.js";
 
@@ -26,6 +26,12 @@ class Plan {
     this.close = section.querySelector("[data-close-case]");
     this.input.addEventListener("change", () => this.chosen());
     this.sending.querySelector("button").addEventListener("click", () => this.stop?.());
+    this.isBusy = false;
+    addEventListener("beforeunload", (event) => {
+      if (this.isBusy) {
+        event.preventDefault();
+      }
+    });
     presses(this.close, section, async () => {
       await ask("POST", `/cases/${this.known.case.id}/completion`);
       await this.known.reload();
@@ -63,7 +69,14 @@ class Plan {
     if (!file) {
       return;
     }
+    if (this.isBusy) {
+      this.input.value = "";
+      show(this.section, new Refusal("busy", word("plan-busy", { name: file.name })));
+      return;
+    }
+    this.isBusy = true;
     await guarded(this.section, this.input, () => this.deliver(file));
+    this.isBusy = false;
     this.sending.hidden = true;
     this.input.value = ""; // so that the same file can be chosen again
   }
@@ -84,7 +97,10 @@ class Plan {
       throw new Refusal("refused", word("plan-refused", verdict.problem));
     }
     this.done.textContent = word("plan-accepted");
-    this.close.focus();
+    // Whoever does something else meanwhile is left where they are.
+    if ([this.input, document.body].includes(document.activeElement)) {
+      this.close.focus();
+    }
   }
 
   sent(file, address) {
@@ -118,7 +134,7 @@ async function awaited(path) {
 }
 
 function row(file) {
-  const about = word(`file-${file.state}`, file.problem ?? {});
+  const about = word(`plan-file-${file.state}`, file.problem ?? {});
   return copy("plan-row", { name: fileName(file), about: `${about} · ${size(file.length)}` });
 }
 

@@ -115,6 +115,12 @@ function ask(dialog, code) {
   for (const why of dialog.querySelectorAll("[data-why]")) {
     why.hidden = why.dataset.why !== code;
   }
+  for (const said of dialog.querySelectorAll(".problem")) {
+    said.textContent = "";
+  }
+  for (const step of dialog.querySelectorAll("[data-step]")) {
+    step.hidden = step.dataset.step !== "password"; // a ticket of the time before is no good
+  }
   for (const input of dialog.querySelectorAll("input:not([readonly])")) {
     input.value = "";
   }

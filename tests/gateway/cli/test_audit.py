@@ -177,15 +177,18 @@ async def test_a_record_altered_in_the_database_is_found(
     house: House, audit: Audit, traffic: None
 ) -> None:
     await audit()
+    async with house.rooms.main.reading() as connection:
+        statement = text(
+            'SELECT min("index") FROM events WHERE controller_id = :id'
+            " AND record LIKE '%case.create%'"
+        )
+        index = await connection.scalar(statement, {"id": house.practice.id})
     await change(
         house,
-        "UPDATE events SET record = replace(record, 'case.create', 'case.erase') WHERE number = 4"
-        " AND controller_id = :id",
-        id=house.practice.id,
+        "UPDATE events SET record = replace(record, 'case.create', 'case.erase')"
+        ' WHERE "index" = :index',
+        index=index,
     )
-    async with house.rooms.main.reading() as connection:
-        statement = text('SELECT "index" FROM events WHERE number = 4 AND controller_id = :id')
-        index = await connection.scalar(statement, {"id": house.practice.id})
 
     ran = await audit()
 

@@ -48,6 +48,8 @@ async def test_an_incident_has_a_timeline_an_owner_and_an_end_that_says_what_cam
     end = {"state": "closed", "risk": "risk", "conclusion": "one scan was read"}
     closed = await colleague.ask("PATCH", path, json=end)
     late = await colleague.ask("PATCH", path, json={"severity": "low"})
+    again_closed = {"state": "closed", "risk": "unknown", "conclusion": "nothing happened"}
+    twice = await colleague.ask("PATCH", path, json=again_closed)
     seen = await house.officer.get(path)
 
     assert again["alerts"] == [alert_id]
@@ -56,7 +58,9 @@ async def test_an_incident_has_a_timeline_an_owner_and_an_end_that_says_what_cam
     assert refused(vague, 422, "invalid_input")["field"] == "risk"
     assert closed.status == 200
     refused(late, 409, "wrong_state")
+    refused(twice, 409, "wrong_state")
     assert (seen["title"], seen["conclusion"]) == (TITLE, "one scan was read")
+    assert seen["risk"] == "risk"
     assert [
         (line["kind"], line["by"], line["ref"], line["words"]) for line in seen["timeline"]
     ] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,10 @@ async def test_each_measure_does_what_it_says_and_stands_in_timeline_and_log(hou
         {"cases": 2, "left_out": 0},
         {"cases": 0, "left_out": 1},
     )
-    assert (shut["result"], rotated["result"]) == ({"sessions": 1, "tokens": 1}, {"practices": 2})
+    assert (shut["result"], rotated["result"]) == (
+        {"sessions": 1, "tokens": 1},
+        {"practices": 2, "left_out": 0},
+    )
     assert (await browser.ask("GET", f"{API}/session")).status == 401
     assert (await planner.ask("GET", f"{API}/cases")).status == 401
     assert (await other.ask("GET", f"{API}/session")).status == 200
@@ -130,3 +134,42 @@ async def test_a_measure_that_broke_off_anywhere_is_carried_out_by_whoever_start
     found = await house.officer.get(path)
     assert {each["state"] for each in found["measures"]} == {"done"}
     assert [line["kind"] for line in found["timeline"]].count("done") == 2
+
+
+async def test_who_loses_every_case_keeps_none_by_an_emergency(house: House) -> None:
+    incident_id = await opened(house)
+    case_id, _ = await house.submitted_case()
+    path = f"{API}/cases/{case_id}"
+    await house.planner.post(f"{path}/emergency", {"reason": "urgent", "minutes": 60}, 201)
+    assert (await house.planner.ask("GET", path)).status == 200
+
+    ended = await measured(house, incident_id, "assignments", house.planner.id)
+
+    assert ended["result"] == {"cases": 1}
+    assert (await house.planner.ask("GET", path)).status == 404
+    again = await measured(house, incident_id, "assignments", house.planner.id)
+    assert again["result"] == {"cases": 0}
+
+
+@SQLITE
+async def test_a_practice_that_ended_keeps_no_other_from_a_new_key(house: House) -> None:
+    incident_id = await opened(house)
+    ended, _ = await house.add_practice()
+    await change(house, "UPDATE controllers SET closed_at = 1 WHERE id = :c", c=ended.id)
+
+    rotated = await measured(house, incident_id, "keys", ended.id, house.practice.id)
+
+    assert (rotated["state"], rotated["result"]) == ("done", {"practices": 1, "left_out": 1})
+    assert await house.rooms.services.measures.resume() == 0
+
+
+@SQLITE
+async def test_a_measure_asks_a_session_for_a_fresh_proof(house: House) -> None:
+    path = f"{API}/incidents/{await opened(house)}/measures"
+    old = await session_of(house, house.officer.id, confirmed_at=now() - timedelta(hours=1))
+    fresh = await session_of(house, house.officer.id)
+    body = {"kind": "accounts", "subjects": [house.planner.id]}
+
+    refused(await old.ask("POST", path, json=body), 403, "confirmation_required")
+    assert (await house.planner.ask("GET", f"{API}/cases")).status == 200
+    assert (await fresh.ask("POST", path, json=body)).status == 201

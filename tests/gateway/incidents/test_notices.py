@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from gateway.ids import now
 from gateway.settings import Settings
 from storage.schema import breach_notices
-from tests.gateway.ground import SQLITE, UNKNOWN, logged, refused
+from tests.gateway.ground import SQLITE, UNKNOWN, logged, refused, session_of
 from tests.house import API, House, Person
 from tests.mail import PAGES, Mailbox, house_with_mail
 
@@ -58,6 +60,18 @@ async def told(settings: Settings) -> AsyncIterator[Told]:
         question = {"accounts": [house.planner.id]}
         await house.officer.post(f"{API}/incidents/{opened['id']}/scope", question, 201)
         yield Told(house, box, opened["id"], case_id, foreign)
+
+
+@SQLITE
+async def test_sending_asks_a_session_for_a_fresh_proof(told: Told) -> None:
+    house, draft = told.house, await told.compose()
+    path = f"{API}/breach-notices/{draft['id']}/sending"
+    old = await session_of(house, house.officer.id, confirmed_at=now() - timedelta(hours=1))
+    fresh = await session_of(house, house.officer.id)
+
+    refused(await old.ask("POST", path), 403, "confirmation_required")
+    assert (await house.officer.get(f"{API}/breach-notices/{draft['id']}"))["sent_at"] is None
+    assert (await fresh.ask("POST", path)).status == 200
 
 
 async def test_a_notice_is_written_sent_read_and_confirmed(told: Told) -> None:

@@ -186,6 +186,22 @@ async def test_a_list_is_metadata_to_the_house_and_shows_a_practice_its_patients
 
 
 @SQLITE
+async def test_one_case_that_does_not_open_keeps_no_other_out_of_the_scope_of_a_list(
+    house: House,
+) -> None:
+    cases = {await house.dentist.new_case({**PATIENT, "number": str(n)}) for n in range(2)}
+    altered, since = min(cases), now()
+    await change(house, "UPDATE cases SET sealed_identity = :x WHERE id = :c", x=b"x", c=altered)
+    listed = (await house.dentist.get(f"{API}/cases"))["cases"]
+    assert [each["id"] for each in listed if each["patient"]] == [*(cases - {altered})]
+
+    found = by_case(await asked(house, Question(accounts=(house.dentist.id,), since=since)))
+
+    assert {case.kinds for case in found.values()} == {(Kind.IDENTITY, Kind.STATE)}
+    assert set(found) == cases
+
+
+@SQLITE
 async def test_an_erased_case_stays_in_the_scope_of_what_was_read_before(breach: Breach) -> None:
     house = breach.house
     await house.dentist.erase(breach.taken)

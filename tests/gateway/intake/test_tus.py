@@ -253,7 +253,7 @@ async def test_what_a_slow_request_has_brought_is_told_and_kept(house: House) ->
     headers = {**TUS, **BYTES, "Upload-Offset": "0"}
     patch = asyncio.create_task(house.dentist.ask("PATCH", address, headers=headers, data=slowly()))
     await sent.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await house.dentist.offset(address) != 4:
             pass
     told.set()

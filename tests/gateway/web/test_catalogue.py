@@ -11,10 +11,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from gateway.errors import InvalidInputError
+from gateway.watch.declared import DECLARED
 from gateway.web import assets
 from gateway.web.assets import FOLDER, MODULES, Assets
 from gateway.web.catalogue import CatalogueError, parse
-from gateway.web.pages import LANGUAGES, LOCALE, PAGES, TEMPLATES, pages, render
+from gateway.web.pages import LANGUAGES, LOCALE, PAGES, TEMPLATES, Page, pages, render
 
 TRANSLATED = sorted(set(LANGUAGES) - {"en"})
 PLACES = re.compile(r"\{\w+\}")
@@ -70,6 +71,13 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(page: object) -> None:
         assert f'<html lang="{language}">' in shown
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_two_texts_of_a_page_have_one_name(page: Page) -> None:
+    names = re.findall(r'data-word="([^"]+)"', render(page, "en", Assets("/assets/x", {})))
+
+    assert sorted(set(names)) == sorted(names)
+
+
 @pytest.mark.parametrize(
     "module", sorted([*FOLDER.glob("*.js"), *MODULES.rglob("*.js")]), ids=lambda path: path.name
 )
@@ -83,6 +91,12 @@ def test_modules_find_their_words_and_their_neighbours(module: Path) -> None:
     for name in re.findall(r'\bword\("([\w-]+)"', source):
         assert f'data-word="{name}"' in pages, name
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|localStorage", source)
+
+
+def test_every_rule_of_the_watch_has_a_title_in_plain_words() -> None:
+    shown = (TEMPLATES / "alertwords.html").read_text("utf-8")
+    titled = re.findall(r'data-word="title-(\w+)"', shown)
+    assert sorted(titled) == sorted(each.name for each in DECLARED)
 
 
 def test_no_page_declares_an_act_for_none_says_anything_of_anybody() -> None:
