@@ -13,11 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.errors import StaleKeyVersionError
-from storage.rows import at_most_one, every
+from storage.rows import at_most_one, every, insert_missing
 from storage.schema import closed_accounts, controller_versions, erasure_ledger, wrapped_keys
 
 
@@ -261,10 +260,9 @@ async def certify_in_ledger(tx: AsyncConnection, case_id: str, certificate_sha25
 async def enter_closed(tx: AsyncConnection, closed: Mapping[str, datetime]) -> None:
     """Note which accounts were closed when, for a restore; idempotent, the first time counts."""
     known = await closed_at(tx)
-    upsert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     for account_id in sorted(closed.keys() - known.keys()):
         row = {"account_id": account_id, "closed_at": closed[account_id]}
-        await tx.execute(upsert(closed_accounts).values(row).on_conflict_do_nothing())
+        await insert_missing(tx, closed_accounts, row)
 
 
 async def closed_at(connection: AsyncConnection) -> Mapping[str, datetime]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.rows import insert_missing
 from storage.schema import drops, nodes
 
 
@@ -38,9 +39,7 @@ async def leave(tx: AsyncConnection, node_id: str) -> None:
 async def dropped(tx: AsyncConnection, node_id: str, controller_id: str, version: int) -> None:
     """Note that this node holds the version no more; idempotent."""
     row = {"node_id": node_id, "controller_id": controller_id, "version": version}
-    there = select(drops.c.node_id).filter_by(**row)
-    if (await tx.execute(there)).one_or_none() is None:
-        await tx.execute(insert(drops).values(row))
+    await insert_missing(tx, drops, row)
 
 
 async def has_dropped(

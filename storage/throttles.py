@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.rows import every
+from storage.rows import every, insert_missing
 from storage.schema import accounts, devices, throttles
 
 
@@ -42,10 +41,8 @@ async def hold(tx: AsyncConnection, keys: Collection[bytes], at: datetime) -> Ma
     Everybody holds them in one order, so that nobody waits for who waits for them.
     """
     fresh = {"count": 0, "first_at": at, "last_at": at, "until": at, "network": None}
-    upsert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     for key in sorted(keys):
-        row = upsert(throttles).values(key=key, **fresh).on_conflict_do_nothing()
-        await tx.execute(row)
+        await insert_missing(tx, throttles, {"key": key, **fresh})
     held = select(throttles).where(throttles.c.key.in_(keys)).order_by(throttles.c.key)
     return {row.key: row for row in every(Tries, await tx.execute(held.with_for_update()))}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from storage import nodes
 from storage.database import Database
 from tests.storage.first_rows import HOUR, NOW
@@ -30,6 +32,17 @@ async def test_a_node_holds_every_version_until_it_says_otherwise(database: Data
         assert await nodes.has_dropped(connection, "a", "practice", 1)
         assert not await nodes.has_dropped(connection, "a", "another", 1)
         assert not await nodes.has_dropped(connection, "b", "practice", 1)
+
+
+async def test_a_node_may_say_so_twice_at_a_time(database: Database) -> None:
+    async def say() -> None:
+        async with database.transaction() as tx:
+            await nodes.dropped(tx, "a", "practice", 1)
+
+    await beat(database, "a", 1)
+    await asyncio.gather(*(say() for _ in range(8)))
+
+    assert await holding(database) == frozenset()
 
 
 async def test_a_silent_node_holds_nothing_and_a_beat_brings_it_back(database: Database) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from gateway.cli.audit import export_bundle
 from gateway.cli.client import Patience
+from gateway.watch.watching import Watching
 from tests.gateway.audit.world import cosigning_key
 from tests.gateway.cli.conftest import Kluis, Ran
 from tests.gateway.cli.lying import Proxy, on_events
@@ -23,6 +24,16 @@ from tests.house import SCAN, WAIT_SECONDS, House
 pytestmark = SQLITE
 
 Audit = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture(autouse=True)
+def _unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the server's log and the command's answer share one output, and the watch speaks."""
+
+    async def rest(_: Watching) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Watching, "run", rest)
 
 
 @pytest.fixture
