@@ -158,7 +158,7 @@ async def test_an_upload_goes_on_after_a_cut_connection_and_after_a_reload(
 
         begun = [offset for offset in began if offset > 0]
         assert began.count(0) == 2  # none began again
-        assert len(begun) >= 2  # noqa: PLR2004 - each went on, in as many tries as it took
+        assert len(begun) >= 2  # each went on, in as many tries as it took
         await reader.page.get_by_role("button", name="Hand in for planning").click()
         await expect(reader.page.locator("#case-files [data-list] li")).to_have_count(2)
         failed = [each for each in reader.wrong if "ERR_" not in each]  # the browser's own words
